@@ -1,0 +1,43 @@
+"""Learn the distribution of any data set with a GAN, a VAE or a diffusion model, and make more of it.
+
+The public names load on first use, so that `import simulacra` is instant and imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load": "simulacra.data",
+    "Dataset": "simulacra.data",
+    "GAN": "simulacra.synthesizer",
+    "VAE": "simulacra.synthesizer",
+    "Diffusion": "simulacra.synthesizer",
+    "open_run": "simulacra.synthesizer",
+    "evaluate": "simulacra.evaluation",
+    "compare": "simulacra.comparison",
+    "write_report": "simulacra.report",
+    "SimulacraError": "simulacra.errors",
+}
+__all__ = ["GAN", "VAE", "Dataset", "Diffusion", "SimulacraError", "compare", "evaluate", "load", "open_run", "write_report"]
+
+if TYPE_CHECKING:
+    from simulacra.comparison import compare
+    from simulacra.data import Dataset, load
+    from simulacra.errors import SimulacraError
+    from simulacra.evaluation import evaluate
+    from simulacra.report import write_report
+    from simulacra.synthesizer import GAN, VAE, Diffusion, open_run
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulacra' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
