@@ -1,0 +1,460 @@
+"""The command line: thin. Flags come from the config dataclasses; the work is done where Python users find it too.
+
+Only what a command needs is imported, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import Positional, arg
+
+from simulacra.config import FAMILIES, PRESETS, TrainingConfig, check, family_config, resolve
+from simulacra.errors import SimulacraError, suggest
+
+if TYPE_CHECKING:
+    from simulacra.data import Dataset
+
+DATA_HELP = "toy:NAME, digits, mnist, fashion-mnist, cifar10, a .npy, .npz or IDX file, or a folder of pictures"
+
+
+@dataclass(frozen=True)
+class DataFlags:
+    """How the data are read."""
+
+    holdout: float = 0.2
+    """Share of the data held out, where they bring no split of their own."""
+    split_seed: int = 0
+    """Seed of that split, and of a toy's points."""
+    size: int | None = None
+    """Crop and resize pictures to this many pixels a side."""
+    labels: bool = True
+    """Use the labels that the data bring."""
+    strict: bool = False
+    """Refuse pictures that cannot be read instead of skipping them."""
+
+    def load(self, source: str) -> Dataset:
+        """The data, with what happened on the way told on the error stream."""
+        from simulacra.data import load
+
+        dataset = load(source, seed=self.split_seed, holdout=self.holdout, size=self.size, strict=self.strict,
+                       labels=None if self.labels else False)  # fmt: skip
+        for note in dataset.notes:
+            say(f"note: {note}")
+        return dataset
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn the distribution of data; ends with a verdict and a report."""
+
+    source: Annotated[Positional[str | None], arg(help=DATA_HELP)] = None
+    family: Annotated[str, arg(help="gan, vae or diffusion; the flags below are those of the family named")] = "diffusion"
+    preset: Annotated[str | None, arg(help=f"a published model: {', '.join(PRESETS)}")] = None
+    config: Annotated[Path | None, arg(help="a JSON or TOML file of options; flags win over it")] = None
+    out: Annotated[Path | None, arg(help="the Run folder to make; by default runs/DATA-FAMILY")] = None
+    resume: Annotated[Path | None, arg(help="go on with a run; --steps and --minutes are then how much more")] = None
+    evaluate: Annotated[bool, arg(help="judge the result and write report.html at the end")] = True
+    dry_run: Annotated[bool, arg(help="say what would be done, and stop")] = False
+    quiet: Annotated[bool, arg(help="no bar")] = False
+    json: Annotated[bool, arg(help="print the result as JSON")] = False
+    data: Annotated[DataFlags, arg(name="")] = field(default_factory=DataFlags)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw new examples from a trained run."""
+
+    run: Annotated[Positional[Path], arg(help="a Run folder")]
+    num: Annotated[int, arg(aliases=["-n"], help="how many")] = 64
+    out: Annotated[Path | None, arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz or .npy")] = None
+    label: Annotated[str | None, arg(help="a class by name; by default as in the training data")] = None
+    seed: int = 0
+    """The same seed gives the same samples."""
+    guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = 1.0
+    sampler: Annotated[str | None, arg(help="diffusion: euler, heun, dpmpp-2m, ddpm or ddim")] = None
+    sampling_steps: Annotated[int | None, arg(help="diffusion: noise levels of the walk")] = None
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    json: Annotated[bool, arg(help="print what was written as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a run against data it has not seen, each figure beside its floor and a baseline."""
+
+    run: Annotated[Positional[Path], arg(help="a Run folder")]
+    num: Annotated[int | None, arg(aliases=["-n"], help="samples to draw; by default as many as are held out")] = None
+    seed: int = 0
+    """Seed of the samples and of the bootstrap."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    report: Annotated[bool, arg(help="write report.html too")] = True
+    json: Annotated[bool, arg(help="print figures, floors and verdict as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Train the families on the same data, split and budget; end in one table and one report."""
+
+    source: Annotated[Positional[str], arg(help=DATA_HELP)]
+    families: tuple[str, ...] = tuple(FAMILIES)
+    """Which families."""
+    minutes: Annotated[float | None, arg(help="budget of each run; by default 0.75 for pictures, 0.25 for points")] = None
+    steps: Annotated[int | None, arg(help="budget of each run in steps instead")] = None
+    replicates: int = 1
+    """Runs of each family with seeds of their own; with two or more, intervals are over seeds."""
+    seed: int = 0
+    """Seed of the first replicate."""
+    out: Annotated[Path | None, arg(help="the folder to make; by default runs/DATA-compare")] = None
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    quiet: Annotated[bool, arg(help="no bars")] = False
+    json: Annotated[bool, arg(help="print the comparison as JSON")] = False
+    data: Annotated[DataFlags, arg(name="")] = field(default_factory=DataFlags)
+
+
+@dataclass(frozen=True)
+class Presets:
+    """List the presets and what they are."""
+
+    json: Annotated[bool, arg(help="print them as JSON")] = False
+
+
+def say(text: str) -> None:
+    """A line for the person, beside the output that scripts read."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------
+
+
+def train(argv: Sequence[str]) -> None:
+    """Run `simulacra train`."""
+    family = _value(argv, "--family") or "diffusion"
+    config_class = family_config(family)
+    source = argv[0] if argv and not argv[0].startswith("-") else None
+    preset, file = _value(argv, "--preset"), _option_file(_value(argv, "--config"))
+    defaults = resolve(family, _kind_at_a_glance(source), {}, preset=preset, file=file)
+    options_type = Annotated[config_class, arg(name="", help=f"Options of the {family}.")]
+    parsed: Any = tyro.cli(
+        dataclasses.make_dataclass("Parsed", [("args", Annotated[Train, arg(name="")]), ("options", options_type, defaults)]),
+        prog="simulacra train", args=argv, description=_described(Train, family), config=(tyro.conf.OmitArgPrefixes,),
+    )  # fmt: skip
+    args: Train = parsed.args
+    given = _given(argv, parsed.options)
+    if args.resume is not None:
+        return _resume(args, given)
+    check(args.source is not None, f"say what to learn: simulacra train SOURCE, where SOURCE is {DATA_HELP}")
+    from simulacra.data import kind_of
+
+    source = str(args.source)
+    settled = resolve(family, kind_of(source), given, preset=preset, file=file)
+    out = args.out or _fresh(Path("runs") / f"{_slug(source)}-{family}")
+    dataset = args.data.load(source)
+    if args.dry_run:
+        print(json.dumps({"out": str(out), "data": dataset.name, "family": family} | dataclasses.asdict(settled), indent=1))
+        return None
+    from simulacra.progress import training_bar
+    from simulacra.synthesizer import SYNTHESIZERS
+
+    model = SYNTHESIZERS[family](preset=preset, **dataclasses.asdict(settled))
+    if not args.quiet:
+        say(f"{dataset.name}: {len(dataset.train):,} examples to learn from, {len(dataset.holdout):,} held out; "
+            f"{family}, {_budget(settled)}, to {out}")  # fmt: skip
+    with training_bar(family, quiet=args.quiet) as progress, _resumable(out):
+        model.fit(dataset, out=out, progress=progress)
+    _finish(model, args)
+    return None
+
+
+def _resume(args: Train, given: Mapping[str, Any]) -> None:
+    extra = sorted(set(given) - {"steps", "minutes", "device"})
+    check(not extra, f"--resume keeps the options of the run: leave out --{', --'.join(extra).replace('_', '-')}")
+    check(args.source is None, "--resume knows the run's data: leave out the source")
+    from simulacra.progress import training_bar
+    from simulacra.synthesizer import resume_run
+
+    assert args.resume is not None
+    with training_bar("resumed", quiet=args.quiet) as progress, _resumable(args.resume):
+        model = resume_run(args.resume, progress=progress, **given)
+    _finish(model, args)
+
+
+def _finish(model: Any, args: Train) -> None:
+    """The verdict at the end of training."""
+    result: dict[str, Any] = {"run": str(model.run_.path), "status": model.run_.status}
+    if args.evaluate:
+        evaluation = _judge(model, report=True)
+        result["evaluation"] = evaluation.to_json()
+        if not args.json:
+            print(evaluation)
+    if args.json:
+        print_json(result)
+    else:
+        print(f"run: {model.run_.path}" + (f"\nreport: {model.run_.path / 'report.html'}" if args.evaluate else ""))
+
+
+def _judge(model: Any, *, report: bool, num: int | None = None, seed: int = 0) -> Any:
+    """Evaluate and write down what was found."""
+    from simulacra.evaluation import evaluate
+
+    evaluation = evaluate(model, n=num, seed=seed)
+    model.run_.save_evaluation(evaluation.to_json())
+    if report:
+        from simulacra.report import write_report
+
+        write_report(model, evaluation)
+    return evaluation
+
+
+def sample(argv: Sequence[str]) -> None:
+    """Run `simulacra sample`."""
+    args = _parse(Sample, argv)
+    from time import perf_counter
+
+    from simulacra.outputs import ENDINGS, check_target, write_samples
+    from simulacra.run import Run
+
+    check(args.num >= 1, f"-n {args.num}: must be at least 1")
+    config = Run(args.run).config
+    kind = config["data"]["kind"]
+    out = args.out or Path(f"{args.run.resolve().name}-samples{ENDINGS[kind][0]}")
+    check_target(out, kind)
+    from simulacra.synthesizer import open_run
+
+    model = open_run(args.run, device=args.device)
+    options = {name: getattr(args, name) for name in ("sampler", "sampling_steps") if getattr(args, name) is not None}
+    started = perf_counter()
+    values = model.sample(args.num, label=args.label, seed=args.seed, guidance_scale=args.guidance_scale, **options)
+    seconds = perf_counter() - started
+    write_samples(out, values, kind)
+    if args.json:
+        print_json({"out": str(out), "n": len(values), "shape": list(values.shape), "dtype": str(values.dtype),
+                    "seconds": seconds})  # fmt: skip
+    else:
+        print(f"{out}: {len(values):,} samples in {seconds:.1f} s ({len(values) / seconds:,.0f} a second)")
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Run `simulacra evaluate`."""
+    args = _parse(Evaluate, argv)
+    from simulacra.synthesizer import open_run
+
+    model = open_run(args.run, device=args.device)
+    evaluation = _judge(model, report=args.report, num=args.num, seed=args.seed)
+    if args.json:
+        print_json(evaluation.to_json())
+    else:
+        print(evaluation)
+        if args.report:
+            print(f"report: {model.run_.path / 'report.html'}")
+
+
+def compare(argv: Sequence[str]) -> None:
+    """Run `simulacra compare`."""
+    args = _parse(Compare, argv)
+    for family in args.families:
+        family_config(family)
+    check(args.replicates >= 1, f"--replicates {args.replicates}: must be at least 1")
+    from simulacra.comparison import compare as compare_families
+    from simulacra.progress import training_bar
+
+    dataset = args.data.load(args.source)
+    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-compare")
+    bars: dict[tuple[str, int], Callable[..., Any] | None] = {}
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        closing: list[ExitStack] = []
+
+        def show(family: str, seed: int, progress: Any, config: Any) -> None:
+            if (family, seed) not in bars:
+                for old in closing:
+                    old.close()
+                closing[:] = [stack.enter_context(ExitStack())]
+                title = family if args.replicates == 1 else f"{family} {seed}"
+                bars[family, seed] = closing[0].enter_context(training_bar(title, quiet=args.quiet))
+            bar = bars[family, seed]
+            if bar is not None:
+                bar(progress, config)
+
+        comparison = compare_families(
+            dataset, families=args.families, minutes=args.minutes, steps=args.steps, replicates=args.replicates,
+            seed=args.seed, out=out, options={family: {"device": args.device} for family in args.families},
+            progress=show, command=f"simulacra compare {' '.join(argv)}",
+        )  # fmt: skip
+    if args.json:
+        print_json(comparison.to_json())
+    else:
+        print(comparison)
+        print(f"report: {out / 'report.html'}")
+
+
+def presets(argv: Sequence[str]) -> None:
+    """Run `simulacra presets`."""
+    args = _parse(Presets, argv)
+    if args.json:
+        print_json({name: dataclasses.asdict(preset) for name, preset in PRESETS.items()})
+        return
+    for name, preset in PRESETS.items():
+        print(f"{name:22} --family {preset.family:10} {preset.about}")
+
+
+COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
+    "train": (train, Train),
+    "sample": (sample, Sample),
+    "evaluate": (evaluate, Evaluate),
+    "compare": (compare, Compare),
+    "presets": (presets, Presets),
+}
+
+
+# --- the ground -------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The entry point: exit code 0, 2 for a mistake that the user can mend, 130 after Ctrl-C."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _dispatch(argv)
+    except SimulacraError as error:
+        sys.exit(_refuse(str(error)))
+    except MemoryError:
+        sys.exit(_refuse("out of memory; lower --batch-size or -n"))
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _dispatch(argv: list[str]) -> None:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help())
+        return
+    if argv[0] in ("-V", "--version"):
+        from simulacra import __version__
+
+        print(f"simulacra {__version__}")
+        return
+    if argv[0] not in COMMANDS:
+        raise SimulacraError(f'no command "{argv[0]}": {suggest(argv[0], COMMANDS)}; see simulacra --help')
+    COMMANDS[argv[0]][0](argv[1:])
+
+
+def _refuse(text: str) -> int:
+    say("simulacra: " + " ".join(text.split()))
+    return 2
+
+
+def _help() -> str:
+    lines = ["usage: simulacra COMMAND ...", "", "Learn the distribution of data with a GAN, a VAE or a diffusion model.", ""]
+    lines += [f"  {name:10} {cls.__doc__.splitlines()[0]}" for name, (_, cls) in COMMANDS.items() if cls.__doc__]
+    lines += ["", "simulacra COMMAND --help says more. Start with: simulacra compare digits"]
+    return "\n".join(lines)
+
+
+def print_json(value: Any) -> None:
+    """JSON on the output, for scripts; what is no number is null."""
+    from simulacra.files import finite
+
+    print(json.dumps(finite(value), indent=1, allow_nan=False))
+
+
+def _parse(cls: type[Any], argv: Sequence[str]) -> Any:
+    name = cls.__name__.lower()
+    return tyro.cli(cls, prog=f"simulacra {name}", args=argv, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _described(cls: type, family: str) -> str:
+    others = ", ".join(name for name in FAMILIES if name != family)
+    return f"{cls.__doc__} These are the flags of --family {family}; for others: simulacra train --family NAME --help ({others})."
+
+
+def _value(argv: Sequence[str], flag: str) -> str | None:
+    """The value of a flag that must be known before the others can be parsed."""
+    for index, word in enumerate(argv):
+        if word == flag and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith(flag + "="):
+            return word.removeprefix(flag + "=")
+    return None
+
+
+def _given(argv: Sequence[str], options: TrainingConfig) -> dict[str, Any]:
+    """The options that the command line names, with their values."""
+    words = {word.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in argv if word[:2] == "--"}
+    return {name: value for name, value in dataclasses.asdict(options).items() if name in words}
+
+
+def _option_file(path: str | None) -> dict[str, Any] | None:
+    """Options from a TOML or JSON file."""
+    if path is None:
+        return None
+    if path.endswith(".toml"):
+        import tomllib
+
+        try:
+            return tomllib.loads(Path(path).read_text())
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SimulacraError(f"--config {path}: not readable as TOML ({error})") from error
+    from simulacra.files import read_json
+
+    options = read_json(path)
+    check(isinstance(options, dict), f"--config {path}: must hold an object of options")
+    return options
+
+
+def _kind_at_a_glance(source: str | None) -> str | None:
+    """The kind of data, for the defaults in the help; a wrong source is told of later."""
+    from simulacra.data import kind_of
+
+    try:
+        return None if source is None else kind_of(source)
+    except SimulacraError:
+        return None
+
+
+def _budget(config: TrainingConfig) -> str:
+    parts = [f"{config.steps:,} steps" if config.steps else "", f"{config.minutes:g} minutes" if config.minutes else ""]
+    return " or ".join(part for part in parts if part)
+
+
+def _slug(source: str) -> str:
+    name = source.rstrip("/").replace("toy:", "toy-")
+    return Path(name).name.split(".")[0] or "data"
+
+
+def _fresh(path: Path) -> Path:
+    """That folder, or the first of path-2, path-3, ... that is not there yet."""
+    number, free = 2, path
+    while free.exists():
+        number, free = number + 1, path.with_name(f"{path.name}-{number}")
+    return free
+
+
+class _resumable:
+    """Says how to go on after Ctrl-C."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if kind is KeyboardInterrupt:
+            say(f"saved; go on with: simulacra train --resume {self.out}")
+
+
+if __name__ == "__main__":
+    main()

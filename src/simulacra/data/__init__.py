@@ -1,0 +1,276 @@
+"""From any source to a Dataset: `load` reads, checks and splits; `kind_of` only peeks.
+
+The parts that are particular to a kind of data live in its folder, `data/points` and `data/images`.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from simulacra.data import arrays
+from simulacra.data.arrays import Raw
+from simulacra.data.split import Dataset, Split, class_ids, fingerprint, split_rows
+from simulacra.errors import SimulacraError, suggest
+
+__all__ = ["NAMES", "Dataset", "Split", "kind", "kind_of", "load"]
+
+KINDS = {"points": "simulacra.data.points", "images": "simulacra.data.images"}
+NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
+MIN_EXAMPLES = 10
+TOY_EXAMPLES = 50_000
+_ARRAY_SUFFIXES = (".npy", ".npz")
+
+
+def load(
+    source: Any,
+    *,
+    labels: Any = None,
+    seed: int = 0,
+    holdout: float = 0.2,
+    size: int | None = None,
+    strict: bool = False,
+) -> Dataset:
+    """Read data, check it, and split it once and for all into what is learned from and what is held out.
+
+    Sources:
+        - "toy:NAME": 50,000 points to learn from and 50,000 held out, drawn by `seed` from an exact density.
+        - "digits" (scikit-learn's, scaled from 0..16 to 0..255), "mnist", "fashion-mnist", "cifar10": from the folder
+          that the environment variable SIMULACRA_DATA names, else through scikit-learn's OpenML loader. mnist and
+          fashion-mnist keep their published split: 60,000 images to learn from, 10,000 held out; so does cifar10
+          (50,000 and 10,000) where its files hold both parts. A folder of such a name is meant by "./mnist".
+        - An array: (n,) or (n, d) are points; (n, h, w), (n, h, w, channels) and (n, channels, h, w) are images.
+        - A file: .npy; .npz (values under x, images, data or arr_0, labels under y, labels or label; x_train, y_train,
+          x_test and y_test are a published split); IDX, also .gz, with the labels' file beside it.
+        - A folder: PNG and JPEG files, in class sub-folders or not; below "train" and "test" it is a published split.
+          Or IDX files; or the binary version of CIFAR-10.
+
+    All else is split by `seed`, with the same share of each class in both parts; a class with a single example is
+    learned from.
+
+    Args:
+        source: See above.
+        labels: A whole number or word an example, (n,), or the path of a .npy or IDX file of them, in place of those
+            that the source brings; False to ignore labels.
+        seed: Seed of the split, and of a toy's points.
+        holdout: Share held out, between 0 and 1; toys and published splits bring their own.
+        size: Crop images to their central square and resize it to size x size pixels; None to leave them.
+        strict: Refuse an image file that cannot be read; else it is skipped and named in `notes`.
+
+    Raises:
+        SimulacraError: The source is missing, of no known format, damaged, not finite, constant, too small, or of
+            images of different sizes.
+    """
+    _check_options(seed, holdout, size)
+    name = _known_name(source)
+    if name is not None and name.startswith("toy:"):
+        if size is not None or not (labels is None or labels is False):
+            raise SimulacraError(f"{name} has no images to resize and no labels: leave out size and labels")
+        return _toy(name, seed)
+    where, raw = _read(source, name, labels, size, strict)
+    kind = arrays.kind_of_shape(raw.values.shape, where)
+    if len(raw.values) < MIN_EXAMPLES or 0 in raw.values.shape:
+        raise SimulacraError(
+            f"{where} has shape {raw.values.shape}: pass at least {MIN_EXAMPLES} examples, of at least one number each"
+        )
+    options: dict[str, Any] = {"labels": _remembered(labels), "size": None if size is None else int(size)}
+    if raw.test_values is None:
+        options |= {"seed": int(seed), "holdout": float(holdout)}
+    if kind == "images" and size is not None:
+        from simulacra.data.images.loading import resize
+
+        test = None if raw.test_values is None else resize(raw.test_values, size)
+        raw = raw._replace(values=resize(raw.values, size), test_values=test)
+    elif size is not None:
+        raise SimulacraError(f"{where} holds points, which have no size: leave out size")
+    train, held, classes, notes = _in_two(raw, where, seed, holdout)
+    _check_varied(train, kind, where)
+    return Dataset(
+        name=name or (Path(source).resolve().name.split(".")[0] if isinstance(source, str | Path) else "array"),
+        kind=kind,
+        source=name or (str(Path(source).resolve()) if isinstance(source, str | Path) else None),
+        train=train,
+        holdout=held,
+        classes=classes,
+        fingerprint=fingerprint(train, held, classes),
+        notes=notes,
+        options={key: value for key, value in options.items() if value is not None},
+    )
+
+
+def kind_of(source: Any) -> str:
+    """The kind of data behind a source, "points" or "images", from its name or header alone.
+
+    Raises:
+        SimulacraError: There is no such name or file, or it is of no known format.
+    """
+    name = _known_name(source)
+    if name is not None:
+        return "points" if name.startswith("toy:") else "images"
+    if not isinstance(source, str | Path):
+        return arrays.kind_of_shape(arrays.from_memory(source).shape, "the array")
+    path = Path(source)
+    if path.is_file() and path.suffix.lower() in _ARRAY_SUFFIXES:
+        shape, dtype = arrays.peek(path)
+        arrays.numeric(np.empty(0, dtype), str(path))
+        return arrays.kind_of_shape(shape, str(path))
+    if path.is_file():
+        from simulacra.data.images.idx import require_idx
+
+        require_idx(path)
+    return "images"
+
+
+def kind(name: str) -> ModuleType:
+    """The module with all that is particular to a kind of data, imported on demand."""
+    if name not in KINDS:
+        raise SimulacraError(f'there is no kind of data "{name}": {suggest(name, KINDS)}')
+    return import_module(KINDS[name])
+
+
+def _known_name(source: Any) -> str | None:
+    """The source's name if it is one, None if it is an array or a path that exists."""
+    if isinstance(source, Path) or not isinstance(source, str):
+        if isinstance(source, Path) and not source.exists():
+            raise SimulacraError(f"there is no file or folder {source}: check the path")
+        return None
+    if source.startswith("toy:"):
+        from simulacra.data.points.densities import DENSITIES
+
+        if source[4:] not in DENSITIES:
+            raise SimulacraError(f'there is no toy "{source[4:]}": {suggest(source[4:], DENSITIES)}')
+        return source
+    if source in NAMES:
+        return source
+    if not os.path.exists(source):  # False for what no path can be, where Path.exists raises
+        known = suggest(source, [*NAMES, "toy:NAME"])
+        raise SimulacraError(f'there is no file, folder or data set "{source}": {known}, or a path')
+    return None
+
+
+def _toy(name: str, seed: int) -> Dataset:
+    from simulacra.data.points.densities import DENSITIES
+
+    density = DENSITIES[name.removeprefix("toy:")]
+    train, holdout = (Split(density.sample(TOY_EXAMPLES, np.random.default_rng([seed, part]))) for part in (0, 1))
+    digest = fingerprint(train, holdout, ())
+    return Dataset(name, "points", name, train, holdout, (), digest, density=density, options={"seed": int(seed)})
+
+
+def _read(source: Any, name: str | None, labels: Any, size: int | None, strict: bool) -> tuple[str, Raw]:
+    """What the errors shall call the source, and what it holds."""
+    if name is not None:
+        from simulacra.data.images.named import read_named
+
+        where, raw = name, read_named(name, size, strict)
+    elif isinstance(source, str | Path):
+        where, raw = str(source), _read_path(Path(source), size, strict)
+    else:
+        where, raw = "the array", Raw(arrays.from_memory(source))
+    raw = raw._replace(values=arrays.numeric(raw.values, where))
+    if raw.test_values is not None:
+        raw = raw._replace(test_values=arrays.numeric(raw.test_values, where))
+    if labels is None:
+        return where, raw
+    if labels is False:
+        return where, raw._replace(labels=None, test_labels=None, classes=())
+    if raw.test_values is not None:
+        raise SimulacraError(f"{where} keeps its published split and labels: leave out labels, or pass labels=False")
+    if isinstance(labels, str | Path):
+        labels = _read_labels(Path(labels))
+    return where, raw._replace(labels=np.asarray(labels), classes=())
+
+
+def _read_path(path: Path, size: int | None, strict: bool) -> Raw:
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in _ARRAY_SUFFIXES:
+        return arrays.read_arrays(path)
+    if path.is_dir():
+        from simulacra.data.images.loading import read_folder
+
+        return read_folder(path, size, strict)
+    from simulacra.data.images.idx import read_idx_pair
+
+    return read_idx_pair(path)
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise SimulacraError(f"there is no file of labels {path}: check the path, or pass the labels themselves")
+    if path.suffix.lower() in _ARRAY_SUFFIXES:
+        return arrays.read_arrays(path).values
+    from simulacra.data.images.idx import read_idx
+
+    return read_idx(path)
+
+
+def _in_two(raw: Raw, where: str, seed: int, holdout: float) -> tuple[Split, Split, tuple[str, ...], tuple[str, ...]]:
+    """Train, holdout, class names and notes of checked values."""
+    values, notes = raw.values, raw.notes
+    if values.ndim == 1:
+        values = values[:, None]
+    arrays.check_finite(values, where)
+    ids, classes = None, ()
+    if raw.labels is not None:
+        parts = [(raw.values, raw.labels), (raw.test_values, raw.test_labels)]
+        for examples, labels in parts:
+            if examples is not None and labels is not None and labels.shape[:1] != (len(examples),):
+                count = labels.size
+                raise SimulacraError(f"{where}: {len(examples):,} examples but {count:,} labels: pass one for each")
+        every = np.concatenate([labels for _, labels in parts if labels is not None])
+        ids, classes = class_ids(every, where, raw.classes)
+        if len(classes) == 1:
+            notes = (*notes, f'all examples are of one class, "{classes[0]}": labels ignored')
+            ids, classes = None, ()
+    if raw.test_values is not None:
+        test = raw.test_values[:, None] if raw.test_values.ndim == 1 else raw.test_values
+        if test.shape[1:] != values.shape[1:] or len(test) == 0 or test.dtype != values.dtype:
+            raise SimulacraError(
+                f"{where}: its test part ({test.dtype} {test.shape}) and training part ({values.dtype} {values.shape}) "
+                "differ: make them alike"
+            )
+        arrays.check_finite(test, f"{where}, test part")
+        if raw.labels is not None and raw.test_labels is None:
+            raise SimulacraError(f"{where} has no labels for its test part: add them, or pass labels=False")
+        train_ids, test_ids = (None, None) if ids is None else (ids[: len(values)], ids[len(values) :])
+        return Split(values, train_ids), Split(test, test_ids), classes, notes
+    train_rows, held_rows = split_rows(len(values), ids, holdout, seed)
+    if len(held_rows) == 0:
+        raise SimulacraError(f"{where}: each class has a single example, so none can be held out: pass labels=False")
+    whole = Split(values, ids)
+    return whole.take(train_rows), whole.take(held_rows), classes, notes
+
+
+def _check_varied(train: Split, kind: str, where: str) -> None:
+    """Refuse data in which there is nothing to learn."""
+    values = train.values
+    if kind == "images":
+        if (values[1:2] == values[:1]).all() and (values == values[:1]).all():
+            same = f"every pixel is {values.flat[0]}" if (values == values.flat[0]).all() else "all are one picture"
+            raise SimulacraError(f"{where}: {len(train):,} images to learn from and {same}: pass images that differ")
+        from simulacra.data.images.codec import pixel_range
+
+        pixel_range(values, where)
+    else:
+        arrays.check_columns(values, where)
+
+
+def _check_options(seed: int, holdout: float, size: int | None) -> None:
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise SimulacraError(f"seed {seed!r}: pass a whole number, 0 or more")
+    if not 0 < holdout < 1:
+        raise SimulacraError(f"holdout {holdout!r}: pass a share between 0 and 1, such as 0.2")
+    if size is not None and (not isinstance(size, int | np.integer) or not 1 <= size <= 4096):
+        raise SimulacraError(f"size {size!r}: pass a whole number of pixels, 1 to 4096")
+
+
+def _remembered(labels: Any) -> Any:
+    """Labels as they go into JSON, and can be passed to `load` again."""
+    if isinstance(labels, str | Path):
+        return str(Path(labels).resolve())
+    return labels if labels is None or labels is False else np.asarray(labels).tolist()

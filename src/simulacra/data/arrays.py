@@ -1,0 +1,227 @@
+"""Arrays as they come: from memory, .npy and .npz, checked and told apart into points and images."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulacra.errors import SimulacraError
+
+CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+_VALUES = ("x", "images", "data", "arr_0")
+_LABELS = ("y", "labels", "label")
+
+
+class Raw(NamedTuple):
+    """What a reader found, before checks and split.
+
+    Args:
+        values: Examples, (n, ...).
+        labels: A number or word an example, (n,); None if there are none.
+        test_values: Examples of a published test split; None if there is none.
+        test_labels: Their labels.
+        classes: Names of labels that are 0 to len(classes) - 1; () to take the distinct labels themselves.
+        notes: What the user should know about the reading.
+    """
+
+    values: np.ndarray
+    labels: np.ndarray | None = None
+    test_values: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def from_memory(source: Any) -> np.ndarray:
+    """Anything that NumPy can turn into an array of numbers."""
+    try:
+        return numeric(np.asarray(source), "the array")
+    except (ValueError, TypeError) as error:
+        kind = type(source).__name__
+        raise SimulacraError(f"this {kind} is no array of numbers ({error}): pass one, or a path") from None
+
+
+def read_arrays(path: Path) -> Raw:
+    """A .npy or .npz file, told apart by content; one that holds a pickle is refused unread.
+
+    In a .npz the values are under x, images, data or arr_0 (or its only array), the labels under y, labels or label;
+    x_train, y_train, x_test and y_test are taken as a published split.
+    """
+    with _loaded(path) as file:
+        if isinstance(file, np.ndarray):
+            return Raw(file)
+        keys = {key.lower(): key for key in file.files}
+        values_key, labels_key, test_key, test_labels_key = _npz_keys(path, keys)
+
+        def read(key: str | None) -> np.ndarray | None:
+            if key is None:
+                return None
+            try:
+                return file[keys[key]]
+            except ValueError as error:
+                raise _refusal(path, error, f' in "{keys[key]}"') from None
+            except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+                raise SimulacraError(f"{path}: damaged or cut short ({error}): make or fetch it again") from None
+
+        values = read(values_key)
+        assert values is not None
+        return Raw(values, read(labels_key), read(test_key), read(test_labels_key))
+
+
+def peek(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of the values in a .npy or .npz file, from its header alone."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                stream.seek(0)
+                shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
+                return shape, dtype
+            with zipfile.ZipFile(stream) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+                keys = {name.lower(): name for name in names}
+                with archive.open(f"{keys[_npz_keys(path, keys)[0]]}.npy") as member:
+                    shape, _, dtype = readers[np.lib.format.read_magic(member)](member)
+                    return shape, dtype
+    except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile):
+        values = read_arrays(path).values  # damaged or unusual: the whole reading says what is wrong, if anything
+        return values.shape, values.dtype
+
+
+def numeric(values: np.ndarray, where: str) -> np.ndarray:
+    """The array in this machine's byte order.
+
+    Raises:
+        SimulacraError: It holds something else than real numbers or bools.
+    """
+    if values.dtype.kind not in "biuf":
+        kinds = {"O": "Python objects", "U": "text", "S": "text", "c": "complex numbers", "V": "records"}
+        kind = kinds.get(values.dtype.kind, f"values of type {values.dtype}")
+        raise SimulacraError(f"{where} holds {kind} (dtype {values.dtype}): pass real numbers, such as .astype(float)")
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def kind_of_shape(shape: tuple[int, ...], where: str) -> str:
+    """ "points" for a 1-D or 2-D array, "images" for a 3-D or 4-D one.
+
+    Raises:
+        SimulacraError: Any other number of axes, or a 4-D array without an axis of 1, 3 or 4 channels.
+    """
+    if len(shape) in (1, 2):
+        return "points"
+    if len(shape) in (3, 4):
+        layout_of(shape, where)
+        return "images"
+    raise SimulacraError(
+        f"{where} has shape {shape}: pass points (n,) or (n, d), or images (n, h, w) or (n, h, w, channels)"
+    )
+
+
+def layout_of(shape: tuple[int, ...], where: str = "the array") -> str:
+    """The order of axes of an array of images: "nhw", "nhwc" or "nchw".
+
+    The channels are the last axis where it has 1, 3 or 4 entries, else the second where that one has.
+    """
+    if len(shape) == 3:
+        return "nhw"
+    if shape[3] in CHANNELS:
+        return "nhwc"
+    if shape[1] in CHANNELS:
+        return "nchw"
+    raise SimulacraError(
+        f"{where} has shape {shape}, in which neither the last nor the second axis is 1, 3 or 4 channels: "
+        "pass images as (n, h, w) or (n, h, w, channels)"
+    )
+
+
+def check_finite(values: np.ndarray, where: str) -> None:
+    """Refuse NaN and infinity, saying how many there are and where the first one is."""
+    if values.dtype.kind != "f":
+        return
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = finite.size - int(finite.sum())
+        row = int(np.argmin(finite.reshape(len(values), -1).all(axis=1)))
+        what = "1 value is" if bad == 1 else f"{bad:,} values are"
+        raise SimulacraError(
+            f"{where}: {what} NaN or infinite, the first in row {row} (counted from 0): remove or fill such rows"
+        )
+
+
+def check_columns(values: np.ndarray, where: str) -> None:
+    """Refuse points (n, d) with a column in which there is nothing to learn."""
+    constant = np.flatnonzero(values.min(axis=0) == values.max(axis=0))
+    if len(constant):
+        column = int(constant[0])
+        raise SimulacraError(
+            f"{where}: column {column} (counted from 0) is {values[0, column]} in all {len(values):,} training rows: "
+            "there is nothing to learn in it; drop that column"
+        )
+
+
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """What np.load makes of a file, without pickles; open until the block ends."""
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise SimulacraError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
+    with stream:  # opened here, since np.load leaves damaged files open
+        try:
+            loaded = np.load(stream, allow_pickle=False)
+        except ValueError as error:
+            raise _refusal(path, error) from None
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, SyntaxError) as error:
+            raise SimulacraError(f"{path}: damaged or cut short ({error}): make or fetch it again") from None
+        yield loaded
+
+
+def _refusal(path: Path, error: ValueError, part: str = "") -> SimulacraError:
+    if "pickle" in str(error).lower() or "python objects" in str(error).lower():
+        return SimulacraError(
+            f"{path} holds Python objects{part} (a pickle), which are never opened: save it as numbers, "
+            "such as np.save(path, values.astype(float))"
+        )
+    return SimulacraError(f"{path}: damaged or cut short ({error}): make or fetch it again")
+
+
+def _npz_keys(path: Path, keys: Mapping[str, str]) -> tuple[str, str | None, str | None, str | None]:
+    """Keys of values, labels, test values and test labels, in lower case."""
+    if {"x_train", "x_test"} <= keys.keys():
+        return ("x_train", "y_train" if "y_train" in keys else None, "x_test", "y_test" if "y_test" in keys else None)
+    labels = next((key for key in _LABELS if key in keys), None)
+    values = next((key for key in _VALUES if key in keys), None)
+    rest = [key for key in keys if key != labels]
+    if values is None and len(rest) == 1:
+        values = rest[0]
+    if values is None:
+        raise SimulacraError(
+            f"{path} holds {', '.join(keys.values()) or 'no array'}: name the examples x (or images, data) and labels y"
+        )
+    return values, labels, None, None
+
+
+def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floating-point values in another dtype: rounded where that holds whole numbers, and clipped to its range.
+
+    Raises:
+        SimulacraError: A value is NaN or infinite, and the dtype has no such thing.
+    """
+    if dtype.kind == "f":
+        if dtype.itemsize < values.dtype.itemsize:
+            limit = float(np.finfo(dtype).max)
+            values = np.clip(values, -limit, limit)
+        return values.astype(dtype)
+    if not np.isfinite(values).all():
+        raise SimulacraError(f"NaN or infinite samples, which {dtype} cannot hold: the model diverged; train it anew")
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    top = float(high)
+    if int(top) > high:  # 2**63 - 1 rounds up to a float that the type cannot hold
+        top = float(np.nextafter(top, 0))
+    return np.clip(np.rint(values), float(low), top).astype(dtype)

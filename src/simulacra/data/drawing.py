@@ -1,0 +1,196 @@
+"""How every picture of the project looks, and how it becomes text that an HTML page can hold.
+
+Matplotlib's object interface alone: no pyplot, so no global figure list, no window and no memory kept.
+Colours are those of Okabe and Ito (2008), which people with the common colour-blindnesses tell apart. In every
+picture grey is the real data or the exact density and blue is what the model made.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
+SKY, PURPLE, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+GREY = "#8a8a8a"  # the real data; readable on a white and on a dark page
+INK = "#1f1f1d"  # text and axes; `svg` turns exactly this colour into the page's own
+SAMPLES, REAL = BLUE, GREY
+
+WIDTH, HEIGHT = 3.75, 2.85  # inches of one panel: text stays readable when a phone shows it whole
+RASTER_DPI = 200  # of the dense scatters and heat maps inside an SVG: twice the screen's pixels
+_FONT = 9.5  # points
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Images in a grid, to be shown pixel by pixel.
+
+    Args:
+        pixels: uint8 (height, width, 2) grey with alpha or (height, width, 4) colour with alpha; one data pixel each.
+    """
+
+    pixels: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Width in data pixels."""
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Height in data pixels."""
+        return self.pixels.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A drawing with the words that stand beside it.
+
+    Args:
+        title: A few words.
+        caption: What is drawn and how to read it, one or two sentences.
+        drawing: A figure, or a sheet of images.
+    """
+
+    title: str
+    caption: str
+    drawing: Figure | Sheet
+
+
+def panel(width: float = WIDTH, height: float = HEIGHT, *, grid: bool = True) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes in the project's style; `width` and `height` in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    return figure, styled(axes, grid=grid)
+
+
+def styled(axes: Axes, *, grid: bool = True) -> Axes:
+    """Gives `axes` the project's style: thin ink lines on two sides, small ticks, a faint grid."""
+    axes.set_facecolor("none")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(INK)
+        axes.spines[side].set_linewidth(0.8)
+    axes.tick_params(which="both", colors=INK, labelsize=_FONT - 1, width=0.8, length=3)
+    axes.tick_params(which="minor", length=1.5)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(True, color=GREY, alpha=0.22, linewidth=0.6)
+    return axes
+
+
+def label(axes: Axes, x: str, y: str, *, title: str = "") -> None:
+    """Names the axes (with units in brackets) and, if given, the panel. Text is never read as mathematics."""
+    axes.set_xlabel(x, color=INK, fontsize=_FONT, parse_math=False)
+    axes.set_ylabel(y, color=INK, fontsize=_FONT, parse_math=False)
+    if title:
+        axes.set_title(title, color=INK, fontsize=_FONT + 1, loc="left", parse_math=False)
+
+
+def legend(axes: Axes, *, columns: int = 2) -> None:
+    """A legend above the axes, where it hides nothing."""
+    handles, texts = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    box = axes.legend(
+        handles, texts, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, frameon=False,
+        fontsize=_FONT - 1, labelcolor=INK, borderaxespad=0.2, handlelength=1.6, columnspacing=1.2, markerscale=2.0,
+    )  # fmt: skip
+    for handle in box.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)  # a faint dot in the plot is still a plain one in the legend
+
+
+def colorbar(figure: Figure, image: Any, axes: Axes, name: str) -> None:
+    """A thin colour bar with its quantity's name."""
+    bar = figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
+    bar.ax.set_facecolor("none")
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.tick_params(colors=INK, labelsize=_FONT - 1, width=0.8, length=3)
+    bar.set_label(name, color=INK, fontsize=_FONT)
+
+
+def shade(colour: str = GREY, *, strongest: float = 0.6) -> LinearSegmentedColormap:
+    """A colour map from nothing to `colour`, so that a heat map sits as well on a dark page as on a white one."""
+    return LinearSegmentedColormap.from_list("shade", [(*to_rgb(colour), 0.0), (*to_rgb(colour), strongest)])
+
+
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [VERMILLION, "#f2f2ee", BLUE])  # 0 fake, 1/2, 1 real
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text whose ink follows the reader's light or dark page; the same figure gives the same text.
+
+    Letters stay text (a browser has every alphabet, a file's fonts have not), and dense parts that were drawn with
+    `rasterized=True` become pixels at twice the screen's resolution.
+    """
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "simulacra"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the layout's font lacks it; the browser's need not
+        figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue().replace(INK, "currentColor")
+    start = text.index(">", text.index("<svg")) + 1
+    page = "svg{color:#1f1f1d}@media(prefers-color-scheme:dark){svg{color:#e4e4df}}@media print{svg{color:#1f1f1d}}"
+    return f"{text[:start]}<style>{page}</style>{text[start:]}"
+
+
+def data_uri(drawing: Figure | Sheet) -> str:
+    """The drawing as a data URI for `<img src>`: SVG for a figure, PNG for a sheet of images."""
+    if isinstance(drawing, Sheet):
+        buffer = io.BytesIO()
+        Image.fromarray(drawing.pixels).save(buffer, "PNG")
+        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(svg(drawing).encode()).decode()
+
+
+def evenly(items: list[Any], most: int) -> list[Any]:
+    """At most `most` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
+
+
+def shares(got: dict[str, float], expected: dict[str, float], *, group: str, most: int = 30) -> Figure:
+    """Share of the samples in each class or mode as bars, with the share among real examples as a tick.
+
+    Args:
+        got: Name -> share of the samples, summing to 1 at most.
+        expected: Name -> share of the real examples.
+        group: What a name names: "class", "mode".
+        most: Beyond this many, those that are farthest from their share are shown.
+    """
+    names = list(expected)
+    if len(names) > most:
+        worst = sorted(names, key=lambda name: -abs(got.get(name, 0.0) - expected[name]))[:most]
+        names = [name for name in names if name in worst]
+    figure, axes = panel(WIDTH, max(1.6, 0.9 + 0.2 * len(names)))
+    at = np.arange(len(names))
+    axes.barh(at, [100 * got.get(name, 0.0) for name in names], height=0.66, color=SAMPLES, label="samples")
+    axes.plot(
+        [100 * expected[name] for name in names], at, "|", color=INK, markersize=8, markeredgewidth=2, label="real"
+    )
+    short = [name if len(name) <= 18 else name[:17] + "…" for name in names]
+    axes.set_yticks(at, short, parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.grid(False, axis="y")
+    label(axes, "share (%)", group)
+    legend(axes)
+    return figure

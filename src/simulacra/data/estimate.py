@@ -1,0 +1,125 @@
+"""A figure with its error: what every kind's metrics share - names, bootstrap, and the limits that the verdict uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Estimate(NamedTuple):
+    """A figure and its bootstrap standard error; the error is nan where no bootstrap was asked for."""
+
+    value: float
+    error: float = float("nan")
+
+
+class Measured(NamedTuple):
+    """All figures of one set of samples.
+
+    Args:
+        estimates: Figure name -> estimate; the names are keys of the kind's ABOUT.
+        details: JSON-able findings behind the figures. Where the data fall into groups: "groups" ("modes" or
+            "classes"), "shares" (name -> share of the samples), "expected" (name -> share of the real examples)
+            and "missing" (names).
+    """
+
+    estimates: dict[str, Estimate]
+    details: dict[str, Any]
+
+
+class Measures(Protocol):
+    """The figures of one kind of data, with the references prepared once.
+
+    Attributes:
+        real: Held-out examples; measured like samples, they give the floor.
+        gaussian: Draws from one Gaussian fitted to the training split; measured like samples, they give the baseline.
+        exact: Figures whose floor is known in closed form, by name.
+    """
+
+    real: Array
+    gaussian: Array
+    exact: dict[str, float]
+
+    def __call__(self, values: Array, *, bootstrap: int = 0) -> Measured: ...
+
+
+@dataclass(frozen=True)
+class About:
+    """What a figure is, how to read it, and how near to its floor it must be to count as learned.
+
+    A figure is close to its floor when it is worse than it by no more than
+    max(tolerance, share * |baseline - floor|), and far from it beyond `FAR` times that.
+
+    Args:
+        title: Name in tables.
+        unit: "nats", "sd", "share", "count", "ratio" or "" (features have no unit of their own).
+        better: Which way is better; "match" means as near to the floor as possible.
+        tells: What it means, in one line.
+        phrase: How the verdict says it, with {value} and {floor}.
+        fault: What it means in plain words when it is not close to its floor.
+        source: Where the definition comes from.
+        main: Whether the verdict rests on it.
+        range: Smallest and largest possible value.
+        share: Part of the distance from floor to baseline that is forgiven.
+        tolerance: Absolute distance that is forgiven, for data on which the baseline is as good as the floor.
+        reason: Why these limits.
+    """
+
+    title: str
+    unit: str
+    better: Literal["lower", "higher", "match"]
+    tells: str
+    phrase: str
+    source: str
+    fault: str = ""
+    main: bool = False
+    range: tuple[float, float] = (0.0, float("inf"))
+    share: float = 0.0
+    tolerance: float = 0.0
+    reason: str = ""
+
+
+FAR = 5.0
+"""Five times the forgiven distance is far: with share = 0.1 that is half-way to the baseline, where a sample
+resembles one Gaussian as much as it resembles the data."""
+
+COVERED = 0.2
+"""A mode or class counts as there when it gets at least this part of its expected share. A fifth is low enough for
+an uneven model to pass and high enough that the tails of a neighbouring mode do not count."""
+
+
+def bootstrap_error(statistic: Callable[[np.random.Generator], float], resamples: int, seed: int) -> float:
+    """Standard deviation of `statistic` over `resamples` resamplings; nan for fewer than two.
+
+    Source: Efron 1979.
+    """
+    if resamples < 2:
+        return float("nan")
+    rng = np.random.default_rng([seed, 7])
+    return float(np.std([statistic(rng) for _ in range(resamples)], ddof=1))
+
+
+def mean_estimate(items: Array, resamples: int, seed: int) -> Estimate:
+    """Mean of one number an item, (n,), with the error that resampling the items gives."""
+    items = np.asarray(items, dtype=np.float64)
+    n = len(items)
+    error = bootstrap_error(lambda rng: float(items[rng.integers(0, n, n)].mean()), resamples, seed)
+    return Estimate(float(items.mean()), error)
+
+
+def choose(size: int, n: int, seed: int) -> Array:
+    """Indices of n of `size` examples without repetition, in order; all of them where there are no more than n."""
+    if size <= n:
+        return np.arange(size)
+    return np.sort(np.random.default_rng([seed, 11]).choice(size, n, replace=False))
+
+
+def covered(shares: Array, expected: Array) -> Array:
+    """Which groups are there: bool, the shape of `shares`, (..., k). A group that is never expected counts as there."""
+    return (shares > 0) & (shares >= COVERED * expected) | (expected <= 0)

@@ -1,0 +1,149 @@
+"""Images to model space and back: pixels to [-1, 1], channels first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulacra.data.arrays import layout_of, to_dtype
+from simulacra.errors import SimulacraError
+from simulacra.space import Batch, Space
+
+if TYPE_CHECKING:
+    from simulacra.data import Split
+
+
+def channels_last(values: np.ndarray) -> np.ndarray:
+    """Images of any layout as (n, h, w, channels), a view of the same memory."""
+    layout = layout_of(values.shape)
+    if layout == "nhw":
+        return values[..., None]
+    return values.transpose(0, 2, 3, 1) if layout == "nchw" else values
+
+
+def pixel_range(values: np.ndarray, where: str = "the training split") -> tuple[float, float]:
+    """Black and white of an array of images, by the convention that its dtype and its values follow.
+
+    bool: [0, 1]. Floats within [0, 1] or [-1, 1]: that. Otherwise [0, 1], [0, 255] or (whole numbers) [0, 65535],
+    the smallest that holds every pixel; but [0, largest pixel] if that is less than half of it, as in
+    scikit-learn's digits (0 to 16) or in 12 bits stored as 16.
+
+    Raises:
+        SimulacraError: The pixels follow no such convention.
+    """
+    if values.dtype.kind == "b":
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    fractional = values.dtype.kind == "f"
+    if fractional and -1 <= low < 0 and high <= 1:
+        return -1.0, 1.0
+    top = next((top for top in (1.0, 255.0, 65535.0) if high <= top), None)
+    if low < 0 or top is None or (fractional and top > 255):
+        ranges = "[0, 1], [-1, 1] or [0, 255]" if fractional else "[0, 255] or [0, 65535]"
+        raise SimulacraError(f"{where}: {values.dtype} pixels from {low:g} to {high:g}: scale them to {ranges}")
+    return 0.0, (high if top > 1 and high < top / 2 else top)
+
+
+@dataclass(frozen=True, eq=False)
+class Codec:
+    r"""Scales pixels, :math:`x = 2 (v - \text{low}) / (\text{high} - \text{low}) - 1`, channels first, and undoes it.
+
+    Args:
+        space: Model space: shape (channels, h, w).
+        low: What becomes -1: black.
+        high: What becomes 1: white.
+        dtype: Type of the images that came in, and of those that `decode` gives.
+        layout: Their order of axes: "nhw", "nhwc" or "nchw".
+    """
+
+    space: Space
+    low: float
+    high: float
+    dtype: np.dtype
+    layout: str
+
+    @classmethod
+    def fit(cls, split: Split, num_classes: int) -> Codec:
+        """The codec of a training split.
+
+        Args:
+            split: Images (n, h, w), (n, h, w, channels) or (n, channels, h, w).
+            num_classes: Number of labels to condition on; 0 for none.
+
+        Raises:
+            SimulacraError: The pixels follow no known range, see `pixel_range`.
+        """
+        values = np.asarray(split.values)
+        height, width, channels = channels_last(values[:1]).shape[1:]
+        low, high = pixel_range(values)
+        space = Space((channels, height, width), num_classes=num_classes)
+        return cls(space, low, high, values.dtype, layout_of(values.shape))
+
+    def encode(self, values: Any, labels: Any = None) -> Batch:
+        """Images as they came in, as a Batch of float32 (B, channels, h, w), int64 (B, 0) and int64 (B,) or None."""
+        values = np.asarray(values)
+        if values.shape[1:] != self._shape:
+            learned = str(("n", *self._shape)).replace("'", "")
+            raise SimulacraError(f"images of shape {values.shape}: the model learned {learned}; pass that")
+        if self.layout != "nchw":
+            values = np.moveaxis(values.reshape(len(values), *self._shape[:2], -1), 3, 1)
+        wide = values.astype(self._working, order="C")
+        wide -= self._working(self.low)
+        wide *= self._working(2 / (self.high - self.low))
+        wide -= self._working(1)
+        label = None if labels is None or not self.space.num_classes else np.asarray(labels, dtype=np.int64)
+        return Batch(wide.astype(np.float32, copy=False), np.zeros((len(values), 0), dtype=np.int64), label)
+
+    def decode(self, batch: Batch) -> np.ndarray:
+        """The Batch as images of the dtype, range, layout and size that came in; clipped to black and white."""
+        values = np.asarray(batch.x).astype(self._working)
+        values += self._working(1)
+        values *= self._working((self.high - self.low) / 2)
+        values += self._working(self.low)
+        np.clip(values, self.low, self.high, out=values)
+        if self.layout != "nchw":
+            values = np.moveaxis(values, 1, 3)
+        return to_dtype(np.ascontiguousarray(values).reshape(len(values), *self._shape), self.dtype)
+
+    def state(self) -> dict[str, Any]:
+        """All that rebuilds the codec, JSON-able."""
+        return {
+            "kind": "images",
+            "dtype": str(self.dtype),
+            "low": self.low,
+            "high": self.high,
+            "layout": self.layout,
+            "shape": list(self.space.shape),
+            "num_classes": self.space.num_classes,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Codec:
+        """The codec whose `state` this is.
+
+        Raises:
+            SimulacraError: A part of the state is missing or is no such thing.
+        """
+        try:
+            shape = tuple(int(side) for side in state["shape"])
+            low, high, layout = float(state["low"]), float(state["high"]), state["layout"]
+            if len(shape) != 3 or not low < high or layout not in ("nhw", "nhwc", "nchw"):
+                raise ValueError("shape, range or layout do not fit")
+            return cls(Space(shape, num_classes=int(state["num_classes"])), low, high, np.dtype(state["dtype"]), layout)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SimulacraError(f"the codec's state is damaged ({error}): restore config.json from a copy") from None
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Shape of one image as it came in."""
+        channels, height, width = self.space.shape
+        if self.layout == "nhw":
+            return height, width
+        return (height, width, channels) if self.layout == "nhwc" else (channels, height, width)
+
+    @property
+    def _working(self) -> type[np.floating]:
+        """Precision of the arithmetic: single, which is exact for 16 bits, unless doubles came in."""
+        return np.float64 if self.dtype.itemsize > 4 else np.float32

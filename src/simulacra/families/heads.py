@@ -1,0 +1,59 @@
+"""The discrete part of an example, the same for every family: one-hot in, logits out, one draw a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from simulacra.noise import Noise
+from simulacra.space import Batch, Space
+
+
+def one_hot(c: Tensor, categories: Sequence[int]) -> Tensor:
+    """Discrete variables (B, len(categories)) as one row of zeros and ones, float32 (B, sum(categories))."""
+    columns = [F.one_hot(c[:, i], size) for i, size in enumerate(categories)]
+    return torch.cat(columns, dim=1).float() if columns else c.new_zeros(len(c), 0, dtype=torch.float32)
+
+
+def split_head(out: Tensor, space: Space) -> tuple[Tensor, Tensor]:
+    """A network's output (B, width) as the continuous part (B, *shape) and the logits (B, sum(categories))."""
+    x, logits = out[:, : space.dim], out[:, space.dim :]
+    return x.reshape(-1, *space.x_shape), logits
+
+
+def cross_entropy(logits: Tensor, c: Tensor, categories: Sequence[int]) -> Tensor:
+    """-log p(c) of every discrete variable, in nats, (B, len(categories)).
+
+    Args:
+        logits: (B, sum(categories)).
+        c: (B, len(categories)).
+    """
+    parts = logits.split(list(categories), dim=1)
+    return torch.stack([F.cross_entropy(part, c[:, i], reduction="none") for i, part in enumerate(parts)], dim=1)
+
+
+def draw(logits: Tensor, categories: Sequence[int], noise: Noise) -> Tensor:
+    """One value of every discrete variable from its logits, by the Gumbel-max trick: (B, len(categories))."""
+    if not categories:
+        return torch.zeros(len(logits), 0, dtype=torch.int64, device=logits.device)
+    gumbel = -torch.log(-torch.log(noise.uniform(logits.shape[1])))
+    return torch.stack([part.argmax(1) for part in (logits + gumbel).split(list(categories), dim=1)], dim=1)
+
+
+def class_shares(data: Batch, space: Space) -> Tensor:
+    """Share of every label in the data, (num_classes,)."""
+    if not space.num_classes:
+        return torch.zeros(0)
+    return torch.bincount(data.label, minlength=space.num_classes).float() / data.size
+
+
+def labels_for(label: Tensor | None, shares: Tensor, noise: Noise) -> Tensor | None:
+    """The labels asked for, or labels drawn with the shares of the training data; None without classes."""
+    if not len(shares):
+        return None
+    if label is not None:
+        return label
+    return torch.searchsorted(shares.cumsum(0), noise.uniform(1)[:, 0]).clamp(max=len(shares) - 1)

@@ -1,0 +1,278 @@
+r"""Variational autoencoders: an encoder and a decoder that maximise a lower bound of log p(x).
+
+.. math:: \log p(x) \ge E_{q(z|x)}[\log p(x|z)] - KL(q(z|x) \,\|\, p(z)) \quad \text{(the ELBO)}
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simulacra.config import VAEConfig
+from simulacra.errors import SimulacraError, UnsupportedError
+from simulacra.families.family import Update
+from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot, split_head
+from simulacra.nets.mlp import ResidualMLP, flat
+from simulacra.noise import Noise
+from simulacra.space import Batch, Known, Space
+
+LOG_SIGMA_MIN = math.log(1e-3)  # data are stored in steps no finer; without a bound the likelihood has none
+ENCODINGS_FITTED = 10_000  # enough for 64 full covariances in 32 dimensions; EM stays within seconds
+
+# --- the two terms of the bound: pure functions ----------------------------------------------------------------
+
+
+def kl_to_standard(mean: Tensor, logvar: Tensor) -> Tensor:
+    r"""KL(N(mean, exp(logvar)) || N(0, 1)) of every latent, in nats, (B, latent_dim).
+
+    .. math:: (\mu^2 + \sigma^2 - 1 - \log \sigma^2) / 2, \quad 0 \text{ at the prior}
+
+    Source: Kingma and Welling 2013, appendix B.
+    """
+    return (mean.square() + logvar.exp() - 1 - logvar) / 2
+
+
+def gaussian_nll(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
+    r"""-log N(x; mean, sigma^2) summed over an example, in nats, (B,).
+
+    .. math:: \sum_i (x_i - \mu_i)^2 / (2 \sigma^2) + \log \sigma + \tfrac12 \log 2\pi
+
+    Args:
+        x: (B, ...).
+        mean: Of the shape of x.
+        log_sigma: Log of the standard deviation, broadcast over x.
+    """
+    squared = (x - mean).square() * (-2 * log_sigma).exp()
+    return (squared / 2 + log_sigma + math.log(2 * math.pi) / 2).flatten(1).sum(1)
+
+
+def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
+    """-log p of data in [-1, 1] read as probabilities (x + 1) / 2, summed over an example, in nats, (B,)."""
+    return F.binary_cross_entropy_with_logits(logits, (x + 1) / 2, reduction="none").flatten(1).sum(1)
+
+
+def optimal_log_sigma(x: Tensor, mean: Tensor) -> Tensor:
+    """The log of the sigma that makes `gaussian_nll` least: the root mean squared error (Rybkin et al. 2021)."""
+    return ((x - mean).square().mean().log() / 2).clamp(min=LOG_SIGMA_MIN)
+
+
+def free_bits_kl(kl: Tensor, free: float) -> Tensor:
+    """KL summed over latents, each counted as at least `free` nats on average (Kingma et al. 2016, equation 16).
+
+    Args:
+        kl: Nats of every latent, (B, latent_dim).
+    """
+    return kl.mean(0).clamp(min=free).sum()
+
+
+# --- the model -------------------------------------------------------------------------------------------------
+
+
+class Encoder(nn.Module):
+    """q(z | x): an example as one flat row (B, width) and its label to mean and logvar, (B, latent_dim) each."""
+
+    def __init__(self, space: Space, config: VAEConfig) -> None:
+        super().__init__()
+        inputs = space.width + space.num_classes
+        self.layers = ResidualMLP(inputs, config.width, config.depth, 2 * config.latent_dim)
+
+    def forward(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        mean, logvar = self.layers(row).chunk(2, dim=1)
+        return mean, logvar.clamp(-14, 14)  # beyond, exp() is no use to anyone
+
+
+class Decoder(nn.Module):
+    """p(x, c | z): a latent (B, latent_dim) and a label to the mean (or logits) of x and the logits of c."""
+
+    def __init__(self, space: Space, config: VAEConfig) -> None:
+        super().__init__()
+        self.space = space
+        inputs = config.latent_dim + space.num_classes
+        self.layers = ResidualMLP(inputs, config.width, config.depth, space.width)
+        self.log_sigma = nn.Parameter(torch.zeros(()), requires_grad=config.sigma == "learned")
+
+    def forward(self, z: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        return split_head(self.layers(flat(z, given)), self.space)
+
+
+class VAE(nn.Module):
+    """A variational autoencoder on one Space; satisfies `Family`.
+
+    Args:
+        space: What one example looks like.
+        config: The options.
+    """
+
+    shares: Tensor
+    mixture_weights: Tensor
+    mixture_means: Tensor
+    mixture_scales: Tensor
+
+    def __init__(self, space: Space, config: VAEConfig) -> None:
+        super().__init__()
+        self.space, self.config = space, config
+        self.encoder = Encoder(space, config)
+        self.decoder = Decoder(space, config)
+        k, d = config.components, config.latent_dim
+        self.register_buffer("shares", torch.ones(space.num_classes) / max(space.num_classes, 1))
+        # until conclude() fits it, the mixture is N(0, I)
+        self.register_buffer("mixture_weights", torch.ones(k) / k)
+        self.register_buffer("mixture_means", torch.zeros(k, d))
+        self.register_buffer("mixture_scales", torch.eye(d).repeat(k, 1, 1))
+
+    def prepare(self, data: Batch) -> None:
+        """Take the shares of the labels, and see that the likelihood fits the data.
+
+        Raises:
+            SimulacraError: If a Bernoulli likelihood is asked for data outside [-1, 1].
+        """
+        self.shares.copy_(class_shares(data, self.space))
+        if self.config.likelihood == "bernoulli" and self.space.dim and data.x.abs().max() > 1 + 1e-6:
+            raise SimulacraError("--likelihood bernoulli needs data in a fixed range, such as images; use gaussian")
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"vae": self}
+
+    @property
+    def batches_per_step(self) -> int:
+        return 1
+
+    def _given(self, label: Tensor | None) -> Tensor | None:
+        return None if label is None or not self.space.num_classes else F.one_hot(label, self.space.num_classes).float()
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and logvar of q(z | x), (B, latent_dim) each."""
+        row = flat(batch.x, one_hot(batch.c, self.space.categories), self._given(batch.label))
+        return self.encoder(row)
+
+    def decode(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What the decoder says of z: mean of x (logits under Bernoulli), (B, *shape), and logits of c."""
+        return self.decoder(z, self._given(label))
+
+    def recon_nll(self, batch: Batch, out: Tensor, logits: Tensor, log_sigma: Tensor) -> Tensor:
+        """-log p(x, c | z), in nats, (B,)."""
+        if self.config.likelihood == "bernoulli":
+            nll = bernoulli_nll(batch.x, out)
+        else:
+            nll = gaussian_nll(batch.x, out, log_sigma)
+        if self.space.categories:
+            nll = nll + cross_entropy(logits, batch.c, self.space.categories).sum(1)
+        return nll
+
+    def updates(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
+        """One loss: minus the ELBO, its KL weighted by beta, in nats an example."""
+        mean, logvar = self.encode(batch)
+        noise = torch.randn(mean.shape, device=mean.device, generator=rng)
+        z = mean + (logvar / 2).exp() * noise  # the reparameterisation (Kingma and Welling 2013, section 2.4)
+        out, logits = self.decode(z, batch.label)
+        log_sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN)
+        if self.config.sigma == "analytic" and self.config.likelihood == "gaussian" and self.space.dim:
+            log_sigma = optimal_log_sigma(batch.x, out)
+            with torch.no_grad():  # samples are drawn with the running value
+                self.decoder.log_sigma.lerp_(log_sigma.detach(), 0.01)
+        recon = self.recon_nll(batch, out, logits, log_sigma).mean()
+        kl = kl_to_standard(mean, logvar)
+        warmup = self.config.beta_warmup
+        beta = self.config.beta * (min(1.0, fraction / warmup) if warmup else 1.0)
+        loss = recon + beta * free_bits_kl(kl, self.config.free_bits)
+        total_kl = kl.detach().sum(1).mean()
+        active = (mean.detach().var(0) > 0.01).sum()  # Burda et al. 2015, section 5.2
+        logs = {
+            "recon": recon.detach(),
+            "kl": total_kl,
+            "elbo": -recon.detach() - total_kl,
+            "sigma": log_sigma.detach().exp(),
+            "active_units": active.float(),
+        }
+        yield Update("vae", loss, logs)
+
+    def conclude(self, data: Batch, *, seed: int) -> None:
+        """Fit the mixture of Gaussians to the aggregate posterior, to draws z ~ q(z | x) over the data.
+
+        Source: Ghosh et al. 2019, "From variational to deterministic autoencoders", section 4.
+        """
+        if self.config.prior == "standard":
+            return
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        data = data.rows(slice(None, None, -(-data.size // ENCODINGS_FITTED)))  # evenly, for files may be sorted by class
+        mean, logvar = self.encode(data)
+        z = mean + (logvar / 2).exp() * Noise(seed, rows=data.size, device=mean.device).normal(mean.shape[1])
+        points = z.double().cpu().numpy()
+        k = min(self.config.components, max(1, len(points) // 10))
+        mixture = GaussianMixture(k, reg_covar=1e-4, max_iter=50, random_state=seed % 2**32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fifty rounds are close enough to sample from
+            mixture.fit(points)
+        self.mixture_weights.zero_()[:k] = torch.as_tensor(mixture.weights_)
+        self.mixture_means[:k] = torch.as_tensor(mixture.means_)
+        self.mixture_scales[:k] = torch.linalg.cholesky(torch.as_tensor(mixture.covariances_))
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log-density of the latents that samples are drawn from, in nats, (B,)."""
+        if self.config.prior == "standard":
+            return -(z.square() + math.log(2 * math.pi)).sum(1) / 2
+        weights, means, scales = self.mixture_weights, self.mixture_means, self.mixture_scales
+        centred = (z[:, None, :] - means).permute(1, 2, 0)  # (k, d, B)
+        white = torch.linalg.solve_triangular(scales, centred, upper=False)
+        log_det = scales.diagonal(dim1=1, dim2=2).log().sum(1)
+        each = -(white.square() + math.log(2 * math.pi)).sum(1) / 2 - log_det[:, None]  # (k, B)
+        return torch.logsumexp(each + weights.log()[:, None], dim=0)
+
+    def latents(self, n: int, noise: Noise) -> Tensor:
+        """Latents from the prior or from the mixture fitted to the encodings, (n, latent_dim)."""
+        standard = noise.normal(self.config.latent_dim)
+        if self.config.prior == "standard":
+            return standard
+        u = noise.uniform(1)[:, 0]
+        k = torch.searchsorted(self.mixture_weights.cumsum(0), u).clamp(max=int((self.mixture_weights > 0).sum()) - 1)
+        return self.mixture_means[k] + torch.einsum("bij,bj->bi", self.mixture_scales[k], standard)
+
+    def sample(
+        self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
+        guidance_scale: float = 1.0,
+    ) -> Batch:  # fmt: skip
+        """n examples: a latent, then x and c from the decoder's distribution.
+
+        Raises:
+            UnsupportedError: If parts of the example are given, or guidance is asked for.
+        """
+        if known is not None:
+            raise UnsupportedError("a VAE cannot complete partly given examples; train with --family diffusion")
+        if guidance_scale != 1.0:
+            raise UnsupportedError("a VAE has no guidance; leave --guidance-scale at 1 or train with --family diffusion")
+        label = labels_for(label, self.shares, noise)
+        out, logits = self.decode(self.latents(n, noise), label)
+        c = draw(logits, self.space.categories, noise)
+        if self.config.likelihood == "bernoulli":
+            p = out.sigmoid()
+            ink = (noise.uniform(*self.space.x_shape) < p).float() if self.config.decoder_noise else p
+            return Batch(2 * ink - 1, c, label)
+        if self.config.decoder_noise:
+            sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN).exp()
+            out = out + sigma * noise.normal(*self.space.x_shape)
+        return Batch(out, c, label)
+
+    def score_samples(self, batch: Batch, *, noise: Noise, draws: int = 64) -> Tensor:
+        r"""The importance-weighted bound on log p(x, c | label), in nats of model space, (B,).
+
+        .. math:: \log \frac1K \sum_k \frac{p(x | z_k) \, p(z_k)}{q(z_k | x)} \le \log p(x) \text{ in expectation}
+
+        Source: Burda et al. 2015, equation 8.
+        """
+        mean, logvar = self.encode(batch)
+        log_sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN)
+        terms = []
+        for _ in range(draws):
+            epsilon = noise.normal(mean.shape[1])
+            z = mean + (logvar / 2).exp() * epsilon
+            log_q = -(epsilon.square() + logvar + math.log(2 * math.pi)).sum(1) / 2
+            out, logits = self.decode(z, batch.label)
+            terms.append(self.log_prior(z) - log_q - self.recon_nll(batch, out, logits, log_sigma))
+        return torch.logsumexp(torch.stack(terms), dim=0) - math.log(draws)

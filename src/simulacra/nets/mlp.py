@@ -1,0 +1,104 @@
+"""Multi-layer perceptrons: the plain one and the residual one that is told a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "leaky-relu": nn.LeakyReLU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def activation(name: str) -> nn.Module:
+    """The activation of that name; the slope of the leaky one is 0.2 (Radford et al. 2015)."""
+    return nn.LeakyReLU(0.2) if name == "leaky-relu" else ACTIVATIONS[name]()
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation between them: (B, inputs) to (B, outputs).
+
+    Args:
+        inputs: Width of the input.
+        hidden: Widths of the hidden layers.
+        outputs: Width of the output.
+        act: A name in `ACTIVATIONS`.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, *, act: str = "leaky-relu") -> None:
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(inputs, width), activation(act)]
+            inputs = width
+        super().__init__(*layers, nn.Linear(inputs, outputs))
+
+
+class ResidualBlock(nn.Module):
+    r"""One step of a residual network, scaled and shifted by a condition.
+
+    .. math:: h + W_2 \, \mathrm{silu}(W_1 ((1 + a) \, \mathrm{norm}(h) + b)), \quad (a, b) = W_c e
+
+    W_2 and W_c start at zero, so that a fresh block is the identity.
+
+    Source: He et al. 2016 (identity mappings); Peebles and Xie 2023, section 3.2 (adaptive norm, zero start).
+    """
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
+        self.condition = nn.Linear(condition, 2 * width) if condition else None
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+        if self.condition is not None:
+            nn.init.zeros_(self.condition.weight)
+            nn.init.zeros_(self.condition.bias)
+
+    def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
+        inner = self.norm(h)
+        if self.condition is not None:
+            scale, shift = self.condition(embedding).chunk(2, dim=-1)
+            inner = inner * (1 + scale) + shift
+        return h + self.outer(nn.functional.silu(self.inner(inner)))
+
+
+class ResidualMLP(nn.Module):
+    """A residual perceptron: (B, inputs) and a condition (B, condition) to (B, outputs).
+
+    Args:
+        inputs: Width of the input.
+        width: Width of the residual stream.
+        depth: Number of residual blocks.
+        outputs: Width of the output.
+        condition: Width of the embedding that every block is told; 0 for none.
+        zero_start: Whether the output starts at zero, as a preconditioned denoiser wants it.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, depth: int, outputs: int, *, condition: int = 0, zero_start: bool = False
+    ) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(ResidualBlock(width, condition) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, outputs)
+        if zero_start:
+            nn.init.zeros_(self.last.weight)
+            nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
+        h = self.first(x)
+        for block in self.blocks:
+            h = block(h, embedding)
+        return self.last(nn.functional.silu(self.norm(h)))
+
+
+def flat(*parts: Tensor | None) -> Tensor:
+    """Every part flattened behind its batch axis and set side by side: (B, sum of widths)."""
+    return torch.cat([part.flatten(1) for part in parts if part is not None], dim=1)

@@ -1,0 +1,204 @@
+"""The Run folder: everything that training makes, as files. What is under way and what is over look the same.
+
+    config.json                    all that rebuilds the model: data, codec, options, seed, versions
+    model.safetensors              averaged weights
+    state/checkpoint.safetensors   weights, their average, optimisers, step: what resuming needs, in one atomic file
+    state/status.json              running, finished, interrupted or diverged; step and seconds
+    events.jsonl                   one line a logged step
+    samples/00001000.npz           samples from fixed latents after that many steps
+    evaluation.json, report.html   made by evaluate and report
+
+Nothing is ever unpickled, so a Run from a stranger is safe to open.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import simulacra
+from simulacra.errors import SimulacraError
+from simulacra.files import finite, read_json, write_atomically, write_json
+
+FORMAT = 1
+STATUSES = ("running", "finished", "interrupted", "diverged")
+
+
+class Snapshot(NamedTuple):
+    """Samples on the way: after `step` steps, `values` as the data came in, always from the same latents."""
+
+    step: int
+    values: np.ndarray
+
+
+class Run:
+    """A Run folder that exists.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        SimulacraError: If there is no Run there, it is damaged, or a newer version made it.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise SimulacraError(f"{self.path}: no such run; see what there is with: ls {self.path.parent}")
+        if not (self.path / "config.json").exists():
+            raise SimulacraError(f"{self.path}: no run, for it has no config.json; name the folder that --out named")
+        self.config: dict[str, Any] = read_json(self.path / "config.json")
+        made_for = self.config.get("format") if isinstance(self.config, dict) else None
+        if not isinstance(made_for, int):
+            raise SimulacraError(f"{self.path / 'config.json'}: not the config of a run; restore it from a copy")
+        if made_for > FORMAT:
+            raise SimulacraError(
+                f"{self.path}: made by simulacra {self.config.get('version')}, newer than this one "
+                f"({simulacra.__version__}); upgrade with: pip install --upgrade simulacra"
+            )
+        missing = {"family", "options", "data", "space", "codec"} - set(self.config)
+        if missing:
+            raise SimulacraError(
+                f"{self.path / 'config.json'}: lacks {', '.join(sorted(missing))}; restore it from a copy or train again"
+            )
+
+    @classmethod
+    def create(cls, path: Path | str, config: dict[str, Any]) -> Run:
+        """Make the folder with its config.json.
+
+        Raises:
+            SimulacraError: If the folder holds something already, or cannot be written.
+        """
+        path = Path(path)
+        if path.is_file():
+            raise SimulacraError(f"{path}: a file of that name is there; choose another --out")
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                raise SimulacraError(f"{path}: exists and is not empty; choose another --out, or go on with --resume {path}")
+        except PermissionError as error:
+            raise SimulacraError(f"{path}: not allowed to look into it; choose another --out") from error
+        import torch
+
+        versions = {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "simulacra": simulacra.__version__,
+        }
+        made = {"format": FORMAT, "version": simulacra.__version__, "versions": versions}
+        made |= {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        write_json(path / "config.json", made | config)
+        return cls(path)
+
+    def amend(self, changes: dict[str, Any]) -> None:
+        """Replace entries of config.json, such as a budget that was extended."""
+        self.config |= changes
+        write_json(self.path / "config.json", self.config)
+
+    # --- what happened ------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """running, finished, interrupted or diverged; a process that was killed leaves "running"."""
+        path = self.path / "state" / "status.json"
+        return read_json(path).get("status", "running") if path.exists() else "running"
+
+    def save_status(self, status: str, *, step: int, elapsed: float) -> None:
+        """Write how the run stands."""
+        write_json(self.path / "state" / "status.json", {"status": status, "step": step, "elapsed": elapsed})
+
+    def events(self) -> list[dict[str, Any]]:
+        """The logged steps in order. A last line that was cut short by a crash is passed over.
+
+        Raises:
+            SimulacraError: If another line is damaged.
+        """
+        path = self.path / "events.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_bytes().splitlines()
+        events = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                event = json.loads(line)
+                events.append({"step": int(event["step"]), **event})
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines):
+                    break
+                raise SimulacraError(f"{path}, line {number}: not a logged step; delete that line") from error
+        return events
+
+    def append_event(self, event: dict[str, Any]) -> None:
+        """Add one line."""
+        try:
+            with open(self.path / "events.jsonl", "a") as file:
+                file.write(json.dumps(finite(event), allow_nan=False) + "\n")
+        except OSError as error:
+            raise SimulacraError(f"{self.path / 'events.jsonl'}: {error.strerror}; free some space and resume") from error
+
+    def rewind(self, step: int) -> None:
+        """Forget events and snapshots after a step: a resumed run writes them anew."""
+        kept = [json.dumps(event) + "\n" for event in self.events() if event["step"] <= step]
+        write_atomically(self.path / "events.jsonl", "".join(kept))
+        for path in self._snapshot_paths():
+            if int(path.stem) > step:
+                path.unlink()
+
+    def _snapshot_paths(self) -> list[Path]:
+        return sorted(path for path in (self.path / "samples").glob("*.npz") if path.stem.isdigit())
+
+    def save_snapshot(self, step: int, values: np.ndarray) -> None:
+        """Write samples taken after `step` steps."""
+        write_atomically(self.path / "samples" / f"{step:08d}.npz", lambda path: np.savez_compressed(path, values=values))
+
+    def snapshots(self) -> list[Snapshot]:
+        """The samples taken on the way, in order.
+
+        Raises:
+            SimulacraError: If a file is damaged.
+        """
+        found = []
+        for path in self._snapshot_paths():
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    found.append(Snapshot(int(path.stem), archive["values"]))
+            except Exception as error:  # zipfile, zlib and NumPy each raise their own
+                raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error
+        return found
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """What evaluate found, or None."""
+        path = self.path / "evaluation.json"
+        return read_json(path) if path.exists() else None
+
+    def save_evaluation(self, evaluation: dict[str, Any]) -> None:
+        """Write what evaluate found."""
+        write_json(self.path / "evaluation.json", evaluation)
+
+    def copy_to(self, path: Path | str) -> Run:
+        """The same Run in another folder, which appears whole or not at all.
+
+        Raises:
+            SimulacraError: If that folder holds something already, or cannot be written.
+        """
+        path = Path(path)
+        if path.exists() and (path.is_file() or any(path.iterdir())):
+            raise SimulacraError(f"{path}: exists and is not empty; choose another folder")
+        part = path.with_name(f".{path.name}.part")
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(self.path, part)
+            if path.exists():
+                path.rmdir()
+            part.replace(path)
+        except OSError as error:
+            raise SimulacraError(f"{path}: could not be written ({error.strerror or error}); choose another") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return Run(path)

@@ -1,0 +1,173 @@
+"""The one loop: how parameters move, whatever the family and the data."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from simulacra.config import TrainingConfig
+from simulacra.errors import SimulacraError
+from simulacra.families.family import Family
+from simulacra.noise import step_generator
+from simulacra.space import Batch
+
+
+FINITE_CHECK_EVERY = 50  # steps, where asking makes a device wait for its queue; on a CPU every loss is looked at
+
+
+class DivergedError(SimulacraError):
+    """A loss was NaN or infinite; the run keeps its last good state."""
+
+
+class Progress(NamedTuple):
+    """Where training stands after a step.
+
+    Args:
+        step: Steps taken.
+        elapsed: Seconds of training, without what the caller does between steps.
+        fraction: Share of the budget spent; 1 after the last step.
+        logs: Scalars of this step by "player/quantity"; still on the device.
+    """
+
+    step: int
+    elapsed: float
+    fraction: float
+    logs: dict[str, Tensor]
+
+
+@dataclass
+class Training:
+    """All that moves while a family learns: the weights, their average, the optimisers, the budget spent."""
+
+    family: Family
+    ema: Family
+    optimizers: dict[str, torch.optim.Optimizer]
+    step: int = 0
+    elapsed: float = 0.0
+    _pairs: tuple[list[Tensor], list[Tensor]] = field(default_factory=lambda: ([], []))
+
+    @classmethod
+    def begin(cls, family: Family, config: TrainingConfig) -> Training:
+        """Fresh optimisers and an average that starts at the weights themselves."""
+        assert isinstance(family, nn.Module)
+        ema = copy.deepcopy(family).requires_grad_(False).eval()
+        optimizers = {name: _optimizer(name, player, config) for name, player in family.players().items()}
+        return cls(family, ema, optimizers)
+
+    @property
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """The weights that learn and their average, as modules."""
+        assert isinstance(self.family, nn.Module)
+        assert isinstance(self.ema, nn.Module)
+        return self.family, self.ema
+
+    def update_ema(self, decay: float) -> None:
+        """Move the average towards the weights; while there are few steps, faster: min(decay, (1 + n) / (10 + n))."""
+        if not self._pairs[0]:
+            family, ema = self.modules
+            self._pairs = list(ema.parameters()), list(family.parameters())
+        decay = min(decay, (1 + self.step) / (10 + self.step)) if decay else 0.0
+        torch._foreach_lerp_(self._pairs[0], [p.detach() for p in self._pairs[1]], 1 - decay)
+
+    def is_finite(self) -> bool:
+        """Whether every weight and every average is a number."""
+        return all(bool(torch.isfinite(p).all()) for module in self.modules for p in module.parameters())
+
+
+def _optimizer(name: str, player: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    lr = getattr(config, f"{name}_lr", None) or config.lr
+    parameters = [p for p in player.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=lr, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=True
+    )
+    for group in optimizer.param_groups:
+        group["initial_lr"] = lr
+    return optimizer
+
+
+def learning_rate_factor(fraction: float, config: TrainingConfig) -> float:
+    """The learning rate as a share of its highest, at a fraction of the budget."""
+    rise = min(1.0, (fraction + 1e-3) / config.warmup) if config.warmup else 1.0
+    fall = (1 + math.cos(math.pi * fraction)) / 2 if config.schedule == "cosine" else 1.0
+    return rise * fall
+
+
+def batch_rows(step: int, n: int, size: int, seed: int) -> Tensor:
+    """Which rows of the data step number `step` sees, (size,): shuffled epochs, one after the other.
+
+    A pure function, so that a resumed run sees what an uninterrupted one would have seen.
+    """
+    start, rows = step * size, []
+    while size > 0:
+        epoch, offset = divmod(start, n)
+        order = _epoch_order(epoch, n, seed)
+        rows.append(order[offset : offset + size])
+        start, size = start + len(rows[-1]), size - len(rows[-1])
+    return torch.cat(rows) if len(rows) > 1 else rows[0]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(epoch: int, n: int, seed: int) -> Tensor:
+    return torch.randperm(n, generator=step_generator(seed, epoch, stream=1))
+
+
+def spent(step: int, elapsed: float, config: TrainingConfig) -> float:
+    """Share of the budget that is spent, in [0, 1]; with two budgets, of the one spent further."""
+    by_steps = step / config.steps if config.steps else 0.0
+    by_time = elapsed / (60 * config.minutes) if config.minutes else 0.0
+    return min(1.0, max(by_steps, by_time))
+
+
+def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[Progress]:
+    """Train until the budget is spent, yielding after every step.
+
+    Args:
+        training: What moves; changed in place, so a caller may save it between steps.
+        data: All training data as tensors on the device of the model.
+        config: The options.
+
+    Raises:
+        DivergedError: At the first loss that is not a number. The weights are those before that update.
+    """
+    family, device = training.family, data.x.device
+    module, _ = training.modules
+    module.train()
+    size = config.batch_size * family.batches_per_step
+    parameters = {name: [p for p in player.parameters() if p.requires_grad] for name, player in family.players().items()}
+    fraction = spent(training.step, training.elapsed, config)
+    finite = torch.ones((), dtype=torch.bool, device=device)
+    while fraction < 1:
+        started = time.perf_counter()
+        rng = step_generator(config.seed, training.step, device)
+        batch = data.rows(batch_rows(training.step, data.size, size, config.seed).to(device))
+        factor, logs = learning_rate_factor(fraction, config), {}
+        for player, loss, extra in family.updates(batch, rng, fraction):
+            finite = torch.isfinite(loss.detach()) & finite
+            if (device.type == "cpu" or training.step % FINITE_CHECK_EVERY == 0) and not finite:
+                raise DivergedError(
+                    f"step {training.step}: the loss of the {player} is {loss.item()}; the last good state is kept. "
+                    f"Lower --lr (now {config.lr:g}) or set --clip 1"
+                )
+            optimizer = training.optimizers[player]
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward(inputs=parameters[player])  # nobody else's gradient is touched
+            if config.clip:
+                nn.utils.clip_grad_norm_(parameters[player], config.clip)
+            optimizer.step()
+            logs[f"{player}/loss"] = loss.detach()
+            logs.update((f"{player}/{name}", value) for name, value in extra.items())
+        training.step += 1
+        training.update_ema(config.ema_decay)
+        training.elapsed += time.perf_counter() - started
+        fraction = spent(training.step, training.elapsed, config)
+        yield Progress(training.step, training.elapsed, fraction, logs)

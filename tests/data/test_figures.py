@@ -1,0 +1,169 @@
+"""Pictures: labelled axes, the mathematics in them, pixels that stay pixels."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from simulacra.data import drawing
+from simulacra.data.drawing import Sheet
+from simulacra.data.images import figures as images
+from simulacra.data.points import figures as points
+from simulacra.data.points import plots
+from simulacra.data.points.densities import DENSITIES
+from simulacra.data.split import Dataset, Split
+
+
+def points_of(name, n=4000):
+    density, rng = DENSITIES[name], np.random.default_rng(0)
+    train, holdout = (Split(density.sample(n, rng)) for _ in range(2))
+    return Dataset(f"toy:{name}", "points", f"toy:{name}", train, holdout, (), "0" * 16, density)
+
+
+def table_of(dim, n=300):
+    values = np.random.default_rng(0).normal(size=(n, dim))
+    return Dataset("table", "points", None, Split(values[:200]), Split(values[200:]), (), "0" * 16)
+
+
+def images_of(values):
+    return Dataset("photos", "images", None, Split(values), Split(values), (), "0" * 16)
+
+
+def ideal_model(dataset, family="diffusion"):
+    """What has learned the density exactly, in data units."""
+    density = dataset.density
+    return SimpleNamespace(
+        family=family,
+        config_=SimpleNamespace(loss="non-saturating", sigma_min=0.002, sigma_max=80.0),
+        codec_=SimpleNamespace(log_scale=0.0),
+        score_name_="log-likelihood",
+        denoise=density.denoise,
+        score_samples=density.log_prob,
+        discriminate=lambda x: np.full(len(x), 0.5),
+    )
+
+
+def axes_of(figure):
+    return figure.axes[0]
+
+
+def is_labelled(figure):
+    return bool(axes_of(figure).get_xlabel()) and bool(axes_of(figure).get_ylabel())
+
+
+@pytest.mark.parametrize("family", ["gan", "vae", "diffusion"])
+@pytest.mark.parametrize("name", ["bimodal", "ring"])
+def test_every_picture_of_points_has_labelled_axes_a_title_and_a_caption(name, family):
+    dataset = points_of(name)
+    samples = dataset.holdout.values[:1000]
+    found = points.pictures(samples, dataset) + points.insight(ideal_model(dataset, family), dataset, samples)
+    assert len(found) >= 2
+    for picture in found:
+        assert isinstance(picture.drawing, Figure)
+        assert is_labelled(picture.drawing)
+        assert picture.title
+        assert picture.caption
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 7])
+def test_data_without_a_density_are_drawn_against_held_out_examples(dim):
+    dataset = table_of(dim)
+    found = points.pictures(dataset.train.values, dataset)
+    assert all(is_labelled(picture.drawing) for picture in found)
+    assert all(is_labelled(figure) for figure in points.frames([dataset.train.values] * 2, dataset))
+
+
+def test_best_discriminator_is_half_where_densities_agree():
+    dataset = points_of("bimodal")
+    samples = DENSITIES["bimodal"].sample(200_000, np.random.default_rng(1))[:, 0]
+    grid = np.linspace(-4, 4, 401)
+    best = points.best_discriminator(grid, samples, dataset)
+    likely = np.exp(DENSITIES["bimodal"].log_prob(grid[:, None])) > 0.05
+    assert np.abs(best[likely] - 0.5).max() < 0.02
+
+
+def test_best_discriminator_is_p_over_p_plus_q_for_two_known_densities():
+    dataset, q = points_of("bimodal"), DENSITIES["one-gaussian"]  # q is the right one of p's two modes
+    samples = q.sample(200_000, np.random.default_rng(1))[:, 0]
+    grid = np.linspace(-4, 4, 401)
+    best = points.best_discriminator(grid, samples, dataset)
+    assert best[np.searchsorted(grid, 2.0)] == pytest.approx(1 / 3, abs=0.01)  # p = q / 2 there
+    assert best[np.searchsorted(grid, -2.0)] == pytest.approx(1.0, abs=0.01)
+    assert np.isnan(points.best_discriminator(np.linspace(-40, 40, 401), samples, dataset)[0])
+
+
+def test_paths_of_the_ideal_field_end_at_the_modes():
+    density = DENSITIES["bimodal"]
+    x, sigmas = np.linspace(-8, 8, 321), np.geomspace(0.02, 5, 60)
+    denoised = np.stack([density.denoise(x[:, None], s)[:, 0] for s in sigmas])
+    figure = plots.flow(x, sigmas, denoised)
+    ends = np.array([line.get_ydata()[-1] for line in axes_of(figure).lines])
+    ends = np.delete(ends, np.abs(ends).argmin())  # the middle one starts on the divide
+    assert np.abs(np.abs(ends) - 2.0).max() < 3 * 0.5
+
+
+def test_arrows_of_a_field_stay_within_their_cell():
+    grid, _ = plots.grid_points(((-3.0, 3.0), (-3.0, 3.0)), 11)
+    figure = plots.field(grid, np.zeros_like(grid), ((-3.0, 3.0), (-3.0, 3.0)))
+    arrows = axes_of(figure).collections[0]
+    assert np.hypot(arrows.U, arrows.V).max() <= 6 / 11 + 1e-9
+
+
+def test_samples_outside_the_axes_are_counted_in_the_legend():
+    values = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, -9.0]])
+    figure = plots.scatter(values, limits=((-1, 1), (-1, 1)))
+    assert axes_of(figure).get_legend().get_texts()[0].get_text() == "samples (2 of 3 outside)"
+
+
+def test_image_pixels_reach_the_sheet_unchanged():
+    values = np.random.default_rng(0).integers(0, 256, (12, 8, 6), dtype=np.uint8)
+    values[0, 0, :2] = 0, 255
+    sheet = images.pictures(values, images_of(values))[0].drawing
+    assert isinstance(sheet, Sheet)
+    for k, image in enumerate(values):
+        top, left = (k // 8) * 9, (k % 8) * 7
+        assert np.array_equal(sheet.pixels[top : top + 8, left : left + 6, 0], image)
+
+
+def test_channels_first_and_last_look_the_same():
+    last = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    first = np.moveaxis(last, -1, 1)
+    one, two = (images.frames([v], images_of(v))[0].pixels for v in (last, first))
+    assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 2), (4, 5, 4), (3, 40, 40), (200, 120), (300, 300, 3)])
+def test_every_layout_fits_a_phone(shape):
+    values = np.random.default_rng(0).random((9, *shape)).astype(np.float32)
+    for picture in images.pictures(values, images_of(values)):
+        assert picture.drawing.width <= 340
+    assert all(frame.pixels.size < 250_000 for frame in images.frames([values], images_of(values)))
+
+
+def test_neighbours_pair_each_sample_with_the_training_image_below_it():
+    train = np.arange(20, dtype=np.uint8)[:, None, None] * np.full((20, 2, 2), 10, np.uint8)
+    samples = 255 - train
+    pairs = [{"sample": 3, "train": 7}, {"sample": 0, "train": 1}]
+    sheet = images.neighbours(samples, pairs, images_of(train), title="", caption="{} pairs").drawing
+    assert sheet.pixels[0, [0, 3], 0].tolist() == [225, 255]
+    assert sheet.pixels[3, [0, 3], 0].tolist() == [70, 10]
+
+
+def test_names_in_pictures_are_never_read_as_mathematics_and_may_be_in_any_script():
+    names = {"$\\frac{": 0.5, "数字": 0.3, "a" * 50: 0.2}
+    text = drawing.svg(drawing.shares(names, names, group="class"))
+    assert "数字" in text
+    assert "frac" in text
+
+
+def test_the_ink_of_a_picture_is_the_pages_and_the_text_is_repeatable():
+    one, two = (drawing.svg(plots.verdicts(np.linspace(0, 1, 5), np.full(5, 0.5), None)) for _ in range(2))
+    assert one == two
+    assert "currentColor" in one
+    assert drawing.INK not in one.replace("svg{color:#1f1f1d}", "")
+
+
+def test_evenly_keeps_the_first_and_the_last():
+    assert drawing.evenly(list(range(100)), 5) == [0, 25, 50, 74, 99]
+    assert drawing.evenly([1, 2], 5) == [1, 2]
