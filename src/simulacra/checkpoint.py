@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from simulacra.errors import SimulacraError
@@ -17,7 +17,7 @@ from simulacra.train import Training
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write a module's weights and buffers."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_atomically(path, lambda part: save_file(tensors, part))
+    write_atomically(path, save(tensors))  # as bytes: the library's own writer hides a full disk in an error of its own
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -39,7 +39,7 @@ def save_checkpoint(path: Path, training: Training) -> None:
             tensors |= {f"optimizer/{player}/{index}/{key}": value for key, value in state.items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"step": str(training.step), "elapsed": repr(training.elapsed)}
-    write_atomically(path, lambda part: save_file(tensors, part, metadata=metadata))
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_checkpoint(path: Path, training: Training) -> None:
@@ -56,12 +56,15 @@ def load_checkpoint(path: Path, training: Training) -> None:
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"optimizer/{player}/").items():
                 index, what = key.split("/")
+                wanted = optimizer.param_groups[0]["params"][int(index)].shape
+                if what != "step" and value.shape != wanted:
+                    raise ValueError(f"optimizer/{player}/{key} is {list(value.shape)}, expected {list(wanted)}")
                 state.setdefault(int(index), {})[what] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
         training.step, training.elapsed = int(metadata["step"]), float(metadata["elapsed"])
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError) as error:
         raise SimulacraError(f"{path}: damaged ({error}); restore it from a copy or train again") from error
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from importlib import import_module
 from math import inf, isfinite, sqrt
 from pathlib import Path
@@ -212,7 +212,7 @@ def compare(
         replicates=replicates,
         seed=seed,
         out=str(out),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         command=command,
     )
     write_json(out / "comparison.json", comparison.to_json())

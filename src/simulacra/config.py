@@ -78,7 +78,9 @@ class GANConfig(TrainingConfig):
     penalties: tuple[Literal["r1", "r2", "gp"], ...] = ("r1", "r2")
     """Gradient penalties of the discriminator: on real data, on generated data, between the two."""
     gamma: float = 0.02
-    """Weight of the penalties."""
+    """Weight of the penalties at the start."""
+    gamma_final: float | None = None
+    """Weight of the penalties at the end of the budget, reached geometrically; `gamma` throughout if not given."""
     latent_dim: int = 8
     """Size of the latent z."""
     generator_hidden: tuple[int, ...] = (128, 128, 128)
@@ -87,7 +89,9 @@ class GANConfig(TrainingConfig):
     """Widths of the discriminator's hidden layers."""
     activation: Activation = "leaky-relu"
     """Activation between the layers of both players; the slope of the leaky one is 0.2."""
-    octaves: int = 0
+    generator_octaves: int = 0
+    """Octaves of sines and cosines of z that the generator sees beside z; they make sharp turns easy."""
+    discriminator_octaves: int = 0
     """Octaves of sines and cosines of x that the discriminator sees beside x; they make fine detail easy."""
     output: Literal["linear", "tanh"] = "linear"
     """What follows the generator's last layer."""
@@ -100,8 +104,11 @@ class GANConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(0 <= self.octaves <= 16, f"--octaves {self.octaves}: must be from 0 to 16")
+        check(0 <= self.generator_octaves <= 16, "--generator-octaves must be from 0 to 16")
+        check(0 <= self.discriminator_octaves <= 16, "--discriminator-octaves must be from 0 to 16")
         check(self.gamma >= 0, f"--gamma {self.gamma}: must not be negative")
+        check(self.gamma_final is None or (self.gamma > 0 and self.gamma_final > 0),
+              "--gamma-final is reached geometrically, so it and --gamma must be above 0")
         check(self.discriminator_steps >= 1, f"--discriminator-steps {self.discriminator_steps}: must be at least 1")
         check(self.temperature > 0, f"--temperature {self.temperature}: must be above 0")
         check(self.discriminator_lr is None or self.discriminator_lr > 0, "--discriminator-lr must be above 0")

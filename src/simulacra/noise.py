@@ -41,7 +41,7 @@ class Noise:
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers strictly between 0 and 1, float32 (B, *shape)."""
         bits = self._bits(math.prod(shape)) >> 40 & 0xFFFFFF
-        return ((bits.to(torch.float32) + 0.5) / 2**24).reshape(-1, *shape)
+        return ((bits.to(torch.float32) + 0.5) / 2**24).reshape(len(bits), *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, float32 (B, *shape)."""
@@ -50,7 +50,7 @@ class Noise:
         radius = (-2 * torch.log(((bits >> 32 & 0xFFFFFFFF).double() + 0.5) / 2**32)).sqrt()
         angle = (bits & 0xFFFFFFFF).double() * (2 * math.pi / 2**32)
         pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1).float()
-        return pairs.flatten(1)[:, :columns].reshape(-1, *shape)
+        return pairs.flatten(1)[:, :columns].reshape(len(bits), *shape)
 
 
 def _signed(value: int) -> int:

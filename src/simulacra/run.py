@@ -28,6 +28,11 @@ from simulacra.files import finite, read_json, write_atomically, write_json
 
 FORMAT = 1
 STATUSES = ("running", "finished", "interrupted", "diverged")
+REQUIRED: dict[str, type | tuple[type, ...]] = {  # entries of config.json that a model is rebuilt from, and their types
+    "family": str, "options": dict, "space": dict, "codec": dict, "codec.kind": str, "codec.dtype": str,
+    "num_parameters": dict, "data": dict, "data.kind": str, "data.source": (str, type(None)), "data.fingerprint": str,
+    "data.options": dict, "data.classes": list,
+}  # fmt: skip
 
 
 class Snapshot(NamedTuple):
@@ -62,11 +67,13 @@ class Run:
                 f"{self.path}: made by simulacra {self.config.get('version')}, newer than this one "
                 f"({simulacra.__version__}); upgrade with: pip install --upgrade simulacra"
             )
-        missing = {"family", "options", "data", "space", "codec"} - set(self.config)
-        if missing:
-            raise SimulacraError(
-                f"{self.path / 'config.json'}: lacks {', '.join(sorted(missing))}; restore it from a copy or train again"
-            )
+        for place, wanted in REQUIRED.items():
+            found: Any = self.config
+            for key in place.split("."):
+                found = found.get(key, ...) if isinstance(found, dict) else ...
+            if not isinstance(found, wanted):
+                wrong = f"lacks {place}" if found is ... else f"{place} is {json.dumps(found)[:40]}"
+                raise SimulacraError(f"{self.path / 'config.json'}: {wrong}; restore it from a copy or train again")
 
     @classmethod
     def create(cls, path: Path | str, config: dict[str, Any]) -> Run:
@@ -107,7 +114,13 @@ class Run:
     def status(self) -> str:
         """running, finished, interrupted or diverged; a process that was killed leaves "running"."""
         path = self.path / "state" / "status.json"
-        return read_json(path).get("status", "running") if path.exists() else "running"
+        if not path.exists():
+            return "running"
+        found = read_json(path)
+        status = found.get("status") if isinstance(found, dict) else None
+        if status not in STATUSES:
+            raise SimulacraError(f"{path}: says neither of {', '.join(STATUSES)}; delete it, the rest of the run is whole")
+        return status
 
     def save_status(self, status: str, *, step: int, elapsed: float) -> None:
         """Write how the run stands."""

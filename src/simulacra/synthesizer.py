@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 import signal
 import sys
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.checkpoint import load_checkpoint, load_weights
-from simulacra.config import TrainingConfig, family_config, resolve
+from simulacra.config import TrainingConfig, resolve
 from simulacra.data import Dataset, Split, kind, load
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families import build
@@ -153,7 +154,7 @@ class Synthesizer:
     @property
     def num_parameters_(self) -> int:
         """Weights of all players together."""
-        return sum(self.run_.config["num_parameters"].values())
+        return sum(_count(player) for player in self.network_.players().values())
 
     @property
     def dataset_(self) -> Dataset:
@@ -417,12 +418,13 @@ def _build(family: str, space: Space, config: TrainingConfig, device: torch.devi
 
 def _settled(run: Run) -> tuple[TrainingConfig, Any]:
     """The config and the codec of a run."""
-    family_config(run.config["family"])
     try:
         config = resolve(run.config["family"], None, run.config["options"])
         codec = kind(run.config["data"]["kind"]).Codec.restore(run.config["codec"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise SimulacraError(f"{run.path / 'config.json'}: damaged ({error!r}); restore it from a copy") from error
+        if json.loads(json.dumps(dataclasses.asdict(codec.space))) != run.config["space"]:
+            raise ValueError("space and codec do not agree")
+    except (SimulacraError, KeyError, TypeError, ValueError) as error:
+        raise SimulacraError(f"{run.path / 'config.json'}: damaged ({error}); restore it from a copy") from error
     return config, codec
 
 

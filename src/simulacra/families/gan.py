@@ -140,13 +140,15 @@ class Generator(nn.Module):
     def __init__(self, space: Space, config: GANConfig) -> None:
         super().__init__()
         self.space = space
-        inputs = config.latent_dim + space.num_classes
+        self.octaves = config.generator_octaves
+        inputs = config.latent_dim * (1 + 2 * self.octaves) + space.num_classes
         self.layers = MLP(inputs, config.generator_hidden, space.width, act=config.activation)
         self.bounded = config.output == "tanh"
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         given = None if label is None else F.one_hot(label, self.space.num_classes).float()
-        x, logits = split_head(self.layers(flat(z, given)), self.space)
+        waves = octave_features(z, self.octaves) if self.octaves else None
+        x, logits = split_head(self.layers(flat(z, waves, given)), self.space)
         return (x.tanh() if self.bounded else x), logits
 
 
@@ -156,8 +158,8 @@ class Discriminator(nn.Module):
     def __init__(self, space: Space, config: GANConfig) -> None:
         super().__init__()
         self.space = space
-        self.octaves = config.octaves
-        inputs = space.width + 2 * config.octaves * space.dim + space.num_classes
+        self.octaves = config.discriminator_octaves
+        inputs = space.width + 2 * self.octaves * space.dim + space.num_classes
         self.layers = MLP(inputs, config.discriminator_hidden, 1, act=config.activation)
 
     def forward(self, row: Tensor, label: Tensor | None = None) -> Tensor:
@@ -222,13 +224,22 @@ class GAN(nn.Module):
             z, gumbel = self._latents(size, real.device, rng)
             with torch.no_grad():
                 fake = self.generate(z, label, gumbel)
-            yield self._discriminator_update(real, fake, label, discriminate_loss, rng)
+            yield self._discriminator_update(real, fake, label, discriminate_loss, self.gamma(fraction), rng)
         # the generator meets fresh latents, and the discriminator that has just moved
         z, gumbel = self._latents(len(real), real.device, rng)
         fake_logits = self.discriminator(self.generate(z, label, gumbel), label)
         # only the relativistic loss looks at the real logits again
         real_logits = self.discriminator(real, label).detach() if self.config.loss == "relativistic" else fake_logits
         yield Update("generator", generate_loss(real_logits, fake_logits), {})
+
+    def gamma(self, fraction: float) -> float:
+        r"""Weight of the penalties at a fraction of the budget: :math:`\gamma^{1 - f} \, \gamma_{final}^f`.
+
+        A strong penalty makes D smooth: it sees coarse differences and pulls the generator to every mode. A weak one
+        lets it see fine ones.
+        """
+        start, final = self.config.gamma, self.config.gamma_final
+        return start if final is None else start ** (1 - fraction) * final**fraction
 
     def _latents(self, n: int, device: torch.device, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         z = torch.randn(n, self.config.latent_dim, device=device, generator=rng)
@@ -238,7 +249,7 @@ class GAN(nn.Module):
         return z, -torch.log(-torch.log(u))
 
     def _discriminator_update(
-        self, real: Tensor, fake: Tensor, label: Tensor | None, loss: Loss, rng: torch.Generator
+        self, real: Tensor, fake: Tensor, label: Tensor | None, loss: Loss, gamma: float, rng: torch.Generator
     ) -> Update:
         penalties, n = self.config.penalties, len(real)
         rows = torch.cat([real, fake]).requires_grad_("r1" in penalties or "r2" in penalties)
@@ -256,12 +267,12 @@ class GAN(nn.Module):
             for name, part in (("r1", squared[:n]), ("r2", squared[n:])):
                 if name in penalties:
                     logs[name] = part.detach().mean()
-                    total = total + self.config.gamma / 2 * part.mean()
+                    total = total + gamma / 2 * part.mean()
         if "gp" in penalties:
             mix = torch.rand(n, 1, device=real.device, generator=rng)
             penalty = gradient_penalty(lambda between: self.discriminator(between, label), real, fake, mix)
             logs["gp"] = penalty.detach()
-            total = total + self.config.gamma * penalty
+            total = total + gamma * penalty
         return Update("discriminator", total, logs)
 
     def conclude(self, data: Batch, *, seed: int) -> None:

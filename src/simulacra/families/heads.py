@@ -21,7 +21,7 @@ def one_hot(c: Tensor, categories: Sequence[int]) -> Tensor:
 def split_head(out: Tensor, space: Space) -> tuple[Tensor, Tensor]:
     """A network's output (B, width) as the continuous part (B, *shape) and the logits (B, sum(categories))."""
     x, logits = out[:, : space.dim], out[:, space.dim :]
-    return x.reshape(-1, *space.x_shape), logits
+    return x.reshape(len(out), *space.x_shape), logits
 
 
 def cross_entropy(logits: Tensor, c: Tensor, categories: Sequence[int]) -> Tensor:

@@ -23,7 +23,7 @@ _LARGEST_TILE = 96  # data pixels a side; larger images are reduced, as only the
 
 
 def num_samples(evaluation: Any) -> int:
-    """Samples that `pictures` can use: all that were evaluated where drawing is quick, else one sheet."""
+    """Samples that `pictures` can use: all that were evaluated if they are drawn quickly, else a sheet."""
     return evaluation.n if evaluation.timing.get("sample", np.inf) < _PATIENCE else NUM_SAMPLES
 
 
@@ -31,8 +31,8 @@ def pictures(samples: np.ndarray, dataset: Any, details: dict[str, Any] | None =
     """Samples beside real images, and beside their nearest training images where `details` names those.
 
     Args:
-        samples: What the model made, (n, H, W) or with channels first or last; with the evaluation's seed, so that row i
-            is the sample i of `details`.
+        samples: What the model made, (n, H, W) or with channels first or last; by the evaluation's seed, so that row
+            i is sample i of `details`.
         dataset: The Dataset that it learned.
         details: `Evaluation.details`; "nearest" holds pairs of samples and training images.
     """

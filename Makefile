@@ -1,0 +1,58 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: each sets up .venv first, where that is not done.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint pytest benchmark clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## install everything into .venv; done by the other targets where needed
+
+demo: $(STAMP) ## learn handwritten digits with the three families and write a report
+	$(BIN)/simulacra compare digits
+
+test: lint pytest ## run the linter, the type checker and all tests
+
+lint: $(STAMP) ## run the linter and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+# One thread for each process: two threads on matrices as small as the tests' wait for each other longer than they compute.
+pytest: $(STAMP) ## run the tests alone; PYTEST_ARGS="-k codec" picks some, "-n auto" uses all cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_ARGS)
+
+benchmark: $(STAMP) ## measure the figures that the README shows; takes hours
+	$(BIN)/python benchmarks/quality.py
+
+clean: ## remove .venv and all caches; runs/ is kept
+	rm -rf $(VENV) dist .cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		found=; \
+		for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+			if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+				found=$$python; break; \
+			fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "simulacra needs Python 3.11 or newer and found none; install it, or name it: make PYTHON=/path/to/python3" >&2; \
+			exit 2; \
+		fi; \
+		echo "making $(VENV) with $$($$found --version)"; \
+		$$found -m venv --clear $(VENV) || { \
+			echo "$$found cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; \
+			exit 2; \
+		}; \
+	}
+	@echo "installing into $(VENV); the first time this downloads torch and takes a few minutes"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling editables
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[dev]"
+	@touch $@

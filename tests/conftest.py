@@ -1,0 +1,42 @@
+"""What every test shares: one thread, a cache of its own, and options that make each family tiny."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+TINY: dict[str, dict[str, Any]] = {
+    "gan": {"generator_hidden": (16,), "discriminator_hidden": (16,), "latent_dim": 3},
+    "vae": {"width": 16, "depth": 1, "components": 2},
+    "diffusion": {"width": 16, "depth": 1, "sampling_steps": 4},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from or left in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMULACRA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., dict[str, Any]]:
+    """tiny(family, **options): options of a network that trains in milliseconds, whatever the recipes say."""
+    return lambda family, **options: {"batch_size": 16, "steps": 20, **TINY[family], **options}
+
+
+@pytest.fixture(scope="session")
+def cloud() -> np.ndarray:
+    """Two clouds of points in the plane, float64 (300, 2)."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(300, 2)) * 0.5 + rng.choice([-2.0, 2.0], size=(300, 1))
