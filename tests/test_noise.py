@@ -1,6 +1,7 @@
 """Noise that belongs to rows: a pure function of seed and row, and as random as it claims."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ def draws(noise):
 @pytest.mark.parametrize("cuts", [(0, 20), (0, 1, 20), (0, 7, 13, 20)])
 def test_a_row_depends_on_the_seed_and_its_number_alone(cuts):
     whole = draws(Noise(5, rows=20))
-    pairs = zip(cuts[:-1], cuts[1:], strict=True)
+    pairs = pairwise(cuts)
     parts = [draws(Noise(5, rows=end - start, start=start)) for start, end in pairs]
     for index, expected in enumerate(whole):
         assert torch.equal(torch.cat([part[index] for part in parts]), expected)
@@ -36,7 +37,7 @@ def test_draws_are_standard_normal_and_uniform():
     normal, uniform = noise.normal(3).double(), noise.uniform(3).double()
     assert stats.kstest(normal.flatten().numpy(), "norm").pvalue > 1e-3
     assert stats.kstest(uniform.flatten().numpy(), "uniform").pvalue > 1e-3
-    assert 0 < uniform.min()
+    assert uniform.min() > 0
     assert uniform.max() < 1
 
 

@@ -20,7 +20,18 @@ _HOMES = {
     "write_report": "simulacra.report",
     "SimulacraError": "simulacra.errors",
 }
-__all__ = ["GAN", "VAE", "Dataset", "Diffusion", "SimulacraError", "compare", "evaluate", "load", "open_run", "write_report"]
+__all__ = [
+    "GAN",
+    "VAE",
+    "Dataset",
+    "Diffusion",
+    "SimulacraError",
+    "compare",
+    "evaluate",
+    "load",
+    "open_run",
+    "write_report",
+]
 
 if TYPE_CHECKING:
     from simulacra.comparison import compare

@@ -57,7 +57,9 @@ class Train:
     """Learn the distribution of data; ends with a verdict and a report."""
 
     source: Annotated[Positional[str | None], arg(help=DATA_HELP)] = None
-    family: Annotated[str, arg(help="gan, vae or diffusion; the flags below are those of the family named")] = "diffusion"
+    family: Annotated[str, arg(help="gan, vae or diffusion; the flags below are those of the family named")] = (
+        "diffusion"
+    )
     preset: Annotated[str | None, arg(help=f"a published model: {', '.join(PRESETS)}")] = None
     config: Annotated[Path | None, arg(help="a JSON or TOML file of options; flags win over it")] = None
     out: Annotated[Path | None, arg(help="the Run folder to make; by default runs/DATA-FAMILY")] = None
@@ -75,11 +77,15 @@ class Sample:
 
     run: Annotated[Positional[Path], arg(help="a Run folder")]
     num: Annotated[int, arg(aliases=["-n"], help="how many")] = 64
-    out: Annotated[Path | None, arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz or .npy")] = None
+    out: Annotated[
+        Path | None, arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz or .npy")
+    ] = None
     label: Annotated[str | None, arg(help="a class by name; by default as in the training data")] = None
     seed: int = 0
     """The same seed gives the same samples."""
-    guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = 1.0
+    guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = (
+        1.0
+    )
     sampler: Annotated[str | None, arg(help="diffusion: euler, heun, dpmpp-2m, ddpm or ddim")] = None
     sampling_steps: Annotated[int | None, arg(help="diffusion: noise levels of the walk")] = None
     device: str = "auto"
@@ -108,7 +114,9 @@ class Compare:
     source: Annotated[Positional[str], arg(help=DATA_HELP)]
     families: tuple[str, ...] = tuple(FAMILIES)
     """Which families."""
-    minutes: Annotated[float | None, arg(help="budget of each run; by default 0.75 for pictures, 0.25 for points")] = None
+    minutes: Annotated[float | None, arg(help="budget of each run; by default 0.75 for pictures, 0.25 for points")] = (
+        None
+    )
     steps: Annotated[int | None, arg(help="budget of each run in steps instead")] = None
     replicates: int = 1
     """Runs of each family with seeds of their own; with two or more, intervals are over seeds."""
@@ -145,8 +153,9 @@ def train(argv: Sequence[str]) -> None:
     preset, file = _value(argv, "--preset"), _option_file(_value(argv, "--config"))
     defaults = resolve(family, _kind_at_a_glance(source), {}, preset=preset, file=file)
     options_type = Annotated[config_class, arg(name="", help=f"Options of the {family}.")]
+    flags = [("args", Annotated[Train, arg(name="")]), ("options", options_type, defaults)]
     parsed: Any = tyro.cli(
-        dataclasses.make_dataclass("Parsed", [("args", Annotated[Train, arg(name="")]), ("options", options_type, defaults)]),
+        dataclasses.make_dataclass("Parsed", flags),
         prog="simulacra train", args=argv, description=_described(Train, family), config=(tyro.conf.OmitArgPrefixes,),
     )  # fmt: skip
     args: Train = parsed.args
@@ -161,7 +170,11 @@ def train(argv: Sequence[str]) -> None:
     out = args.out or _fresh(Path("runs") / f"{_slug(source)}-{family}")
     dataset = args.data.load(source)
     if args.dry_run:
-        print(json.dumps({"out": str(out), "data": dataset.name, "family": family} | dataclasses.asdict(settled), indent=1))
+        print(
+            json.dumps(
+                {"out": str(out), "data": dataset.name, "family": family} | dataclasses.asdict(settled), indent=1
+            )
+        )
         return None
     from simulacra.progress import training_bar
     from simulacra.synthesizer import SYNTHESIZERS
@@ -357,7 +370,12 @@ def _refuse(text: str) -> int:
 
 
 def _help() -> str:
-    lines = ["usage: simulacra COMMAND ...", "", "Learn the distribution of data with a GAN, a VAE or a diffusion model.", ""]
+    lines = [
+        "usage: simulacra COMMAND ...",
+        "",
+        "Learn the distribution of data with a GAN, a VAE or a diffusion model.",
+        "",
+    ]
     lines += [f"  {name:10} {cls.__doc__.splitlines()[0]}" for name, (_, cls) in COMMANDS.items() if cls.__doc__]
     lines += ["", "simulacra COMMAND --help says more. Start with: simulacra compare digits"]
     return "\n".join(lines)
@@ -376,8 +394,8 @@ def _parse(cls: type[Any], argv: Sequence[str]) -> Any:
 
 
 def _described(cls: type, family: str) -> str:
-    others = ", ".join(name for name in FAMILIES if name != family)
-    return f"{cls.__doc__} These are the flags of --family {family}; for others: simulacra train --family NAME --help ({others})."
+    others = " and ".join(name for name in FAMILIES if name != family)
+    return f"{cls.__doc__} These are the flags of --family {family}; for {others}: simulacra train --family NAME --help"
 
 
 def _value(argv: Sequence[str], flag: str) -> str | None:
@@ -392,7 +410,9 @@ def _value(argv: Sequence[str], flag: str) -> str | None:
 
 def _given(argv: Sequence[str], options: TrainingConfig) -> dict[str, Any]:
     """The options that the command line names, with their values."""
-    words = {word.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in argv if word[:2] == "--"}
+    words = {
+        word.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in argv if word[:2] == "--"
+    }
     return {name: value for name, value in dataclasses.asdict(options).items() if name in words}
 
 

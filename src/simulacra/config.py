@@ -63,8 +63,10 @@ class TrainingConfig:
         for field in dataclasses.fields(self):
             if field.name in _WIDTHS:
                 widths = getattr(self, field.name)
-                check(all(w >= 1 for w in (widths if isinstance(widths, tuple) else (widths,))),
-                      f"--{field.name.replace('_', '-')} {widths}: every width must be at least 1")
+                check(
+                    all(w >= 1 for w in (widths if isinstance(widths, tuple) else (widths,))),
+                    f"--{field.name.replace('_', '-')} {widths}: every width must be at least 1",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +109,10 @@ class GANConfig(TrainingConfig):
         check(0 <= self.generator_octaves <= 16, "--generator-octaves must be from 0 to 16")
         check(0 <= self.discriminator_octaves <= 16, "--discriminator-octaves must be from 0 to 16")
         check(self.gamma >= 0, f"--gamma {self.gamma}: must not be negative")
-        check(self.gamma_final is None or (self.gamma > 0 and self.gamma_final > 0),
-              "--gamma-final is reached geometrically, so it and --gamma must be above 0")
+        check(
+            self.gamma_final is None or (self.gamma > 0 and self.gamma_final > 0),
+            "--gamma-final is reached geometrically, so it and --gamma must be above 0",
+        )
         check(self.discriminator_steps >= 1, f"--discriminator-steps {self.discriminator_steps}: must be at least 1")
         check(self.temperature > 0, f"--temperature {self.temperature}: must be above 0")
         check(self.discriminator_lr is None or self.discriminator_lr > 0, "--discriminator-lr must be above 0")
@@ -267,7 +271,10 @@ def _preset(family: str, name: str | None) -> dict[str, Any]:
         return {}
     if name not in PRESETS:
         raise SimulacraError(f'no preset "{name}": {suggest(name, PRESETS)}')
-    check(PRESETS[name].family == family, f'preset "{name}" is a {PRESETS[name].family}; add --family {PRESETS[name].family}')
+    check(
+        PRESETS[name].family == family,
+        f'preset "{name}" is a {PRESETS[name].family}; add --family {PRESETS[name].family}',
+    )
     return PRESETS[name].options
 
 
@@ -287,7 +294,9 @@ def _checked(cls: type[TrainingConfig], name: str, value: Any) -> Any:
     if str(hint).startswith("typing.Literal"):
         check(value in wanted, f'{name}: no "{value}": {suggest(str(value), wanted)}')
         return value
-    check(any(_fits(value, one) for one in wanted), f"{name}={value!r}: must be {' or '.join(_plain(w) for w in wanted)}")
+    check(
+        any(_fits(value, one) for one in wanted), f"{name}={value!r}: must be {' or '.join(_plain(w) for w in wanted)}"
+    )
     return float(value) if float in wanted and value is not None else value
 
 

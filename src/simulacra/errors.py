@@ -1,7 +1,7 @@
 """The one exception that a person can mend, and the spelling help that goes into its text."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class SimulacraError(Exception):

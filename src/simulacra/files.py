@@ -71,7 +71,9 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError as error:
         raise SimulacraError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SimulacraError(f"{path}: not readable as JSON ({error}); restore it from a copy or train again") from error
+        raise SimulacraError(
+            f"{path}: not readable as JSON ({error}); restore it from a copy or train again"
+        ) from error
 
 
 def _umask() -> int:

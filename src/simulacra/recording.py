@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def snapshot_steps() -> Iterator[int]:
 
 @torch.no_grad()
 def draw(family: Family, n: int, *, seed: int, device: torch.device | str, start: int = 0,
-         label: Tensor | None = None, **options: object) -> Iterator[Batch]:  # fmt: skip
+         label: Tensor | None = None, **options: Any) -> Iterator[Batch]:  # fmt: skip
     """n examples in batches; example i depends on the seed and i alone."""
     for begin in range(0, n, ROWS_AT_ONCE):
         rows = min(ROWS_AT_ONCE, n - begin)
@@ -53,7 +54,7 @@ def draw(family: Family, n: int, *, seed: int, device: torch.device | str, start
         yield family.sample(rows, label=part, noise=noise, **options)
 
 
-def record(run: Run, training: Training, data: Batch, config: TrainingConfig) -> Iterator[Progress]:
+def record(run: Run, training: Training, data: Batch, config: TrainingConfig) -> Generator[Progress, None, None]:
     """Train and write down what happens, yielding after every step.
 
     When the caller stops iterating, the state is saved and the run is marked interrupted. When a loss is not a
@@ -76,6 +77,11 @@ def record(run: Run, training: Training, data: Batch, config: TrainingConfig) ->
         save_checkpoint(checkpoint, training)
         save_weights(run.path / "model.safetensors", training.modules[1])
         run.save_status(status, step=training.step, elapsed=training.elapsed)
+
+    def fall_back() -> None:
+        load_checkpoint(checkpoint, training)
+        save_weights(run.path / "model.safetensors", training.modules[1])
+        run.save_status("diverged", step=training.step, elapsed=training.elapsed)
 
     def snapshot(rows: Batch) -> None:
         check_weights()
@@ -127,13 +133,15 @@ def record(run: Run, training: Training, data: Batch, config: TrainingConfig) ->
         snapshot(data)
         save("finished")
     except GeneratorExit:
-        check_weights()
+        try:
+            check_weights()
+        except DivergedError:
+            fall_back()
+            raise
         log(fraction)
         snapshot(data)
         save("interrupted")
         raise
     except DivergedError:
-        load_checkpoint(checkpoint, training)
-        save_weights(run.path / "model.safetensors", training.modules[1])
-        run.save_status("diverged", step=training.step, elapsed=training.elapsed)
+        fall_back()
         raise

@@ -87,7 +87,9 @@ class Run:
             raise SimulacraError(f"{path}: a file of that name is there; choose another --out")
         try:
             if path.is_dir() and any(path.iterdir()):
-                raise SimulacraError(f"{path}: exists and is not empty; choose another --out, or go on with --resume {path}")
+                raise SimulacraError(
+                    f"{path}: exists and is not empty; choose another --out, or go on with --resume {path}"
+                )
         except PermissionError as error:
             raise SimulacraError(f"{path}: not allowed to look into it; choose another --out") from error
         import torch
@@ -119,7 +121,9 @@ class Run:
         found = read_json(path)
         status = found.get("status") if isinstance(found, dict) else None
         if status not in STATUSES:
-            raise SimulacraError(f"{path}: says neither of {', '.join(STATUSES)}; delete it, the rest of the run is whole")
+            raise SimulacraError(
+                f"{path}: says neither of {', '.join(STATUSES)}; delete it, the rest of the run is whole"
+            )
         return status
 
     def save_status(self, status: str, *, step: int, elapsed: float) -> None:
@@ -153,7 +157,9 @@ class Run:
             with open(self.path / "events.jsonl", "a") as file:
                 file.write(json.dumps(finite(event), allow_nan=False) + "\n")
         except OSError as error:
-            raise SimulacraError(f"{self.path / 'events.jsonl'}: {error.strerror}; free some space and resume") from error
+            raise SimulacraError(
+                f"{self.path / 'events.jsonl'}: {error.strerror}; free some space and resume"
+            ) from error
 
     def rewind(self, step: int) -> None:
         """Forget events and snapshots after a step: a resumed run writes them anew."""
@@ -168,7 +174,9 @@ class Run:
 
     def save_snapshot(self, step: int, values: np.ndarray) -> None:
         """Write samples taken after `step` steps."""
-        write_atomically(self.path / "samples" / f"{step:08d}.npz", lambda path: np.savez_compressed(path, values=values))
+        write_atomically(
+            self.path / "samples" / f"{step:08d}.npz", lambda path: np.savez_compressed(path, values=values)
+        )
 
     def snapshots(self) -> list[Snapshot]:
         """The samples taken on the way, in order.
@@ -179,7 +187,8 @@ class Run:
         found = []
         for path in self._snapshot_paths():
             try:
-                with np.load(path, allow_pickle=False) as archive:
+                # opened here, because NumPy leaves a damaged file open
+                with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                     found.append(Snapshot(int(path.stem), archive["values"]))
             except Exception as error:  # zipfile, zlib and NumPy each raise their own
                 raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error

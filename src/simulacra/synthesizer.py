@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from simulacra.checkpoint import load_checkpoint, load_weights
 from simulacra.config import TrainingConfig, resolve
-from simulacra.data import Dataset, Split, kind, load
+from simulacra.data import Dataset, kind, load
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families import build
 from simulacra.families.family import Family
@@ -60,7 +62,6 @@ class Synthesizer:
         resolve(self.family, None, options, preset=preset)  # a wrong option fails here and not after loading
         self._fitted: tuple[TrainingConfig, Any, Family, Run] | None = None
         self._dataset: Dataset | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -69,7 +70,8 @@ class Synthesizer:
     # --- learning -----------------------------------------------------------------------------------------------
 
     def fit(
-        self, data: Any, *, out: Path | str | None = None, progress: Callable[[Progress, TrainingConfig], Any] | None = None
+        self, data: Any, *, out: Path | str | None = None,
+        progress: Callable[[Progress, TrainingConfig], Any] | None = None,
     ) -> Self:  # fmt: skip
         """Learn the distribution of the training split of the data.
 
@@ -90,8 +92,8 @@ class Synthesizer:
         device = find_device(config.device)
         network = _build(self.family, codec.space, config, device)
         if out is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="simulacra-")
-            out = self._folder.name
+            out = tempfile.mkdtemp(prefix="simulacra-")
+            weakref.finalize(self, shutil.rmtree, out, ignore_errors=True)
         description = {
             "family": self.family,
             "preset": self.preset,
@@ -167,13 +169,18 @@ class Synthesizer:
             data = self.run_.config["data"]
             if data["source"] is None:
                 raise SimulacraError(
-                    f"{self.run_.path}: learned an array from memory; save it as .npy and load it again, or give the data"
+                    f"{self.run_.path}: learned an array from memory, which is not kept; "
+                    "save it as .npy and train on that"
                 )
-            dataset = load(data["source"], **data["options"])
+            try:
+                dataset = load(data["source"], **data["options"])
+            except TypeError as error:
+                where = self.run_.path / "config.json"
+                raise SimulacraError(f"{where}: damaged, data.options ({error}); restore it from a copy") from error
             if dataset.fingerprint != data["fingerprint"]:
                 raise SimulacraError(
-                    f"{data['source']}: has changed since {self.run_.path} was trained (fingerprint {dataset.fingerprint}, "
-                    f"was {data['fingerprint']}); restore the old data or train again"
+                    f"{data['source']}: has changed since {self.run_.path} was trained "
+                    f"(fingerprint {dataset.fingerprint}, was {data['fingerprint']}); restore it or train again"
                 )
             self._dataset = dataset
         return self._dataset
@@ -240,12 +247,16 @@ class Synthesizer:
             UnsupportedError: For a GAN, which has no density, and for a diffusion model of more than 16 numbers.
         """
         if self.family == "gan":
-            raise UnsupportedError("a GAN has no density: it makes samples and cannot score them; use a VAE or diffusion")
+            raise UnsupportedError(
+                "a GAN has no density: it makes samples and cannot score them; use a VAE or diffusion"
+            )
         scale = getattr(self.codec_, "log_scale", 0.0)
 
         def score(batch: Batch, start: int) -> Tensor:
             if self.family == "vae":
-                return self.network_.score_samples(batch, noise=Noise(0, rows=batch.size, start=start, device=batch.x.device))
+                return self.network_.score_samples(
+                    batch, noise=Noise(0, rows=batch.size, start=start, device=batch.x.device)
+                )
             return self.network_.score_samples(batch)
 
         return self._map(score, values, labels) - scale

@@ -19,7 +19,6 @@ from simulacra.families.family import Family
 from simulacra.noise import step_generator
 from simulacra.space import Batch
 
-
 FINITE_CHECK_EVERY = 50  # steps, where asking makes a device wait for its queue; on a CPU every loss is looked at
 
 
@@ -73,9 +72,10 @@ class Training:
         """Move the average towards the weights; while there are few steps, faster: min(decay, (1 + n) / (10 + n))."""
         if not self._pairs[0]:
             family, ema = self.modules
-            self._pairs = list(ema.parameters()), list(family.parameters())
+            self._pairs = list(ema.parameters()), [weight.detach() for weight in family.parameters()]
         decay = min(decay, (1 + self.step) / (10 + self.step)) if decay else 0.0
-        torch._foreach_lerp_(self._pairs[0], [p.detach() for p in self._pairs[1]], 1 - decay)
+        averages, weights = self._pairs
+        torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def is_finite(self) -> bool:
         """Whether every weight and every average is a number."""
@@ -141,7 +141,9 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
     module, _ = training.modules
     module.train()
     size = config.batch_size * family.batches_per_step
-    parameters = {name: [p for p in player.parameters() if p.requires_grad] for name, player in family.players().items()}
+    parameters = {
+        name: [p for p in player.parameters() if p.requires_grad] for name, player in family.players().items()
+    }
     fraction = spent(training.step, training.elapsed, config)
     finite = torch.ones((), dtype=torch.bool, device=device)
     while fraction < 1:

@@ -134,7 +134,9 @@ def test_guidance_of_1_is_an_exact_no_op():
     model = small(Space((2,), (3,), 4))
     x, sigma, c = torch.randn(6, 2), torch.rand(6) + 0.1, torch.randint(0, 4, (6, 1))
     label = torch.arange(6) % 4
-    for found, expected in zip(Guided(model.denoiser, 1.0)(x, sigma, c, label), model.denoiser(x, sigma, c, label), strict=True):
+    for found, expected in zip(
+        Guided(model.denoiser, 1.0)(x, sigma, c, label), model.denoiser(x, sigma, c, label), strict=True
+    ):
         assert torch.equal(found, expected)
     samples = [model.sample(8, noise=Noise(0, rows=8), **options) for options in ({}, {"guidance_scale": 1.0})]
     assert torch.equal(samples[0].x, samples[1].x)
@@ -144,7 +146,12 @@ def test_guidance_of_1_is_an_exact_no_op():
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
 def test_guidance_goes_from_anyone_through_the_label(scale):
     model = small(Space((2,), num_classes=4))
-    x, sigma, c, label = torch.randn(6, 2), torch.rand(6) + 0.1, torch.zeros(6, 0, dtype=torch.long), torch.arange(6) % 4
+    x, sigma, c, label = (
+        torch.randn(6, 2),
+        torch.rand(6) + 0.1,
+        torch.zeros(6, 0, dtype=torch.long),
+        torch.arange(6) % 4,
+    )
     free, told = model.denoiser(x, sigma, c, None)[0], model.denoiser(x, sigma, c, label)[0]
     assert not torch.equal(free, told)
     torch.testing.assert_close(Guided(model.denoiser, scale)(x, sigma, c, label)[0], free + scale * (told - free))
@@ -186,6 +193,14 @@ def test_nothing_is_left_hidden_at_the_end():
         assert (c >= 0).all()
 
 
+@pytest.mark.parametrize("sampling_steps", [4, 18])
+def test_the_share_that_is_hidden_follows_the_noise_level(sampling_steps):
+    model = small(Space((), (3, 2)), sampling_steps=sampling_steps)
+    for state, c in model.trajectory(20_000, noise=Noise(0, rows=20_000)):
+        hidden = (c == torch.tensor([3, 2])).float().mean(0)
+        torch.testing.assert_close(hidden, mask_rate(state.sigma).expand(2), atol=0.02, rtol=0)
+
+
 def test_a_revealed_variable_stays():
     model = small(Space((), (3, 2)), sampling_steps=10)
     before = None
@@ -210,7 +225,9 @@ def test_masks_give_the_right_marginals_and_dependence_after_a_short_training():
     with torch.no_grad():
         drawn = training.ema.sample(8000, noise=Noise(0, rows=8000)).c
     assert (drawn[:, 1] == (drawn[:, 0] + 1) % 3).float().mean() > 0.9
-    torch.testing.assert_close(torch.bincount(drawn[:, 0], minlength=3) / 8000, torch.tensor([0.6, 0.3, 0.1]), atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        torch.bincount(drawn[:, 0], minlength=3) / 8000, torch.tensor([0.6, 0.3, 0.1]), atol=0.05, rtol=0
+    )
 
 
 # --- the density ------------------------------------------------------------------------------------------------
@@ -229,10 +246,12 @@ def ideal(mixture):
     return denoise
 
 
-@pytest.mark.parametrize("name", ["one-gaussian", "bimodal", "four-gaussians"])
-def test_with_the_ideal_denoiser_the_flows_density_is_the_exact_one(name):
-    density = DENSITIES[name]
-    assert isinstance(density, Mixture)
+# centred, as the codec makes them: at sigma_max the model takes the data to be N(0, sigma_max^2 + sigma_data^2)
+CENTRED = [Mixture("gaussian", np.zeros((1, 3)), 0.5, ()), DENSITIES["bimodal"], DENSITIES["four-gaussians"]]
+
+
+@pytest.mark.parametrize("density", CENTRED, ids=lambda density: density.name)
+def test_with_the_ideal_denoiser_the_flows_density_is_the_exact_one(density):
     x = torch.as_tensor(density.sample(200, np.random.default_rng(0)))
     sigmas = karras_sigmas(256, sigma_min=0.002, sigma_max=80)[:-1].flip(0).double()
     found = log_density(ideal(density), x, sigmas, prior_variance=80.0**2 + np.trace(density.cov) / density.dim)
@@ -256,7 +275,10 @@ def test_score_samples_is_the_density_of_the_models_own_denoiser():
     assert isinstance(density, Mixture)
     model = small(Space((1,)))
     exact = ideal(density)
-    model.denoiser.forward = lambda x, sigma, c, label: (exact(x.double(), sigma.double()).float(), x.new_zeros(len(x), 0))
+    model.denoiser.forward = lambda x, sigma, c, label: (
+        exact(x.double(), sigma.double()).float(),
+        x.new_zeros(len(x), 0),
+    )
     model.denoiser.sigma_data.fill_(float(np.sqrt(density.cov.item())))
     x = torch.as_tensor(density.sample(100, np.random.default_rng(1)), dtype=torch.float32)
     np.testing.assert_allclose(model.score_samples(plain(x)), density.log_prob(x.numpy()), atol=3e-2)
@@ -265,7 +287,9 @@ def test_score_samples_is_the_density_of_the_models_own_denoiser():
 @pytest.mark.parametrize("space", [Space((17,)), Space((), (3,)), Space((2,), (3,))])
 def test_a_density_that_cannot_be_had_is_refused(space):
     with pytest.raises(UnsupportedError, match="at most 16"):
-        small(space).score_samples(Batch(torch.zeros(2, *space.x_shape), torch.zeros(2, len(space.categories), dtype=torch.long)))
+        small(space).score_samples(
+            Batch(torch.zeros(2, *space.x_shape), torch.zeros(2, len(space.categories), dtype=torch.long))
+        )
 
 
 def test_training_comes_near_the_ideal_denoiser():

@@ -137,9 +137,13 @@ def test_gp_looks_between_real_and_generated():
     torch.testing.assert_close(seen[0], mix * real + (1 - mix) * fake)
 
 
-@pytest.mark.parametrize(("penalties", "factor"), [((), 0), (("r1",), 0.5), (("r2",), 0.5), (("r1", "r2"), 1), (("gp",), None)])
+@pytest.mark.parametrize(
+    ("penalties", "factor"), [((), 0), (("r1",), 0.5), (("r2",), 0.5), (("r1", "r2"), 1), (("gp",), None)]
+)
 def test_penalties_enter_the_loss_with_their_weight(penalties, factor):
-    config = GANConfig(penalties=penalties, gamma=0.7, gamma_final=None, discriminator_hidden=(), octaves=0, latent_dim=3)
+    config = GANConfig(
+        penalties=penalties, gamma=0.7, gamma_final=None, discriminator_hidden=(), discriminator_octaves=0
+    )
     gan = GAN(Space((2,)), config)
     with torch.no_grad():
         gan.discriminator.layers[0].weight.copy_(torch.tensor([[3.0, -4.0]]))
@@ -157,7 +161,7 @@ def test_a_weight_that_changes_does_so_geometrically():
 def test_the_best_discriminator_is_p_over_p_plus_q():
     torch.manual_seed(0)
     p, q = DENSITIES["bimodal"], DENSITIES["one-gaussian"]
-    config = GANConfig(discriminator_hidden=(32, 32), octaves=0)
+    config = GANConfig(discriminator_hidden=(32, 32), discriminator_octaves=0)
     discriminator = Discriminator(Space((1,)), config)
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
     rng = np.random.default_rng(0)
@@ -189,7 +193,9 @@ def test_optimal_discriminator_is_half_where_densities_agree():
 @pytest.mark.parametrize("penalties", [("r1", "r2"), ("gp",)])
 def test_an_update_moves_its_own_player_and_leaves_the_other_bit_identical(loss, penalties):
     torch.manual_seed(0)
-    config = GANConfig(loss=loss, penalties=penalties, gamma=0.5, gamma_final=None, generator_hidden=(8,), discriminator_hidden=(8,))
+    config = GANConfig(
+        loss=loss, penalties=penalties, gamma=0.5, gamma_final=None, generator_hidden=(8,), discriminator_hidden=(8,)
+    )
     gan = GAN(Space((2,)), config)
     players = gan.players()
     optimizers = {name: torch.optim.Adam(player.parameters(), lr=0.1) for name, player in players.items()}
@@ -208,7 +214,9 @@ def test_an_update_moves_its_own_player_and_leaves_the_other_bit_identical(loss,
 
 def test_the_generators_loss_sees_the_discriminator_that_has_just_moved():
     torch.manual_seed(0)
-    gan = GAN(Space((2,)), GANConfig(loss="wasserstein", penalties=(), generator_hidden=(8,), discriminator_hidden=(8,)))
+    gan = GAN(
+        Space((2,)), GANConfig(loss="wasserstein", penalties=(), generator_hidden=(8,), discriminator_hidden=(8,))
+    )
 
     def generator_loss(shift):
         for player, loss, _ in gan.updates(plain(8), step_generator(0, 0), 0.0):
@@ -224,16 +232,20 @@ def test_the_generators_loss_sees_the_discriminator_that_has_just_moved():
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_each_step_of_the_discriminator_has_data_of_its_own(k):
-    gan = GAN(Space((2,)), GANConfig(discriminator_steps=k, penalties=(), discriminator_hidden=(8,), generator_hidden=(8,)))
+    gan = GAN(
+        Space((2,)), GANConfig(discriminator_steps=k, penalties=(), discriminator_hidden=(8,), generator_hidden=(8,))
+    )
     seen = []
     gan.discriminator.register_forward_pre_hook(lambda module, args: seen.append(args[0].detach()))
+    drawn = []
+    gan.generator.register_forward_pre_hook(lambda module, args: drawn.append(args[0].detach()))
     batch = plain(4 * gan.batches_per_step)
     players = [update.player for update in gan.updates(batch, step_generator(0, 0), 0.0)]
     assert players == ["discriminator"] * k + ["generator"]
     real = torch.cat([rows[:4] for rows in seen[:k]])
     assert torch.equal(real, batch.x)
-    latents = torch.cat([rows[4:] for rows in seen[:k]])
-    assert len(latents.unique(dim=0)) == 4 * k
+    latents = torch.cat(drawn)  # fresh ones for every step, the generator's own among them
+    assert len(latents.unique(dim=0)) == len(latents) == 4 * (k + 1)
 
 
 def test_the_gumbel_head_learns_how_two_variables_depend():
@@ -241,8 +253,8 @@ def test_the_gumbel_head_learns_how_two_variables_depend():
     rng = np.random.default_rng(0)
     a = rng.choice(3, 4000, p=[0.6, 0.3, 0.1])
     c = torch.as_tensor(np.stack([a, (a + 1) % 3], axis=1))  # the second is given by the first
-    config = GANConfig(steps=700, batch_size=128, generator_hidden=(32,), discriminator_hidden=(32,), latent_dim=4, lr=5e-3,
-                       beta1=0.0, beta2=0.99, gamma=0.02, gamma_final=None, ema_decay=0.98)  # fmt: skip
+    config = GANConfig(steps=700, batch_size=128, generator_hidden=(32,), discriminator_hidden=(32,), latent_dim=4,
+                       lr=5e-3, beta1=0.0, beta2=0.99, gamma=0.02, gamma_final=None, ema_decay=0.98)  # fmt: skip
     gan = GAN(Space((), (3, 3)), config)
     training = Training.begin(gan, config)
     for _ in train(training, Batch(torch.zeros(4000, 0), c), config):

@@ -78,9 +78,9 @@ def test_samples_are_of_the_space(family, space, tiny):
     assert torch.isfinite(batch.x).all()
     assert batch.c.shape == (40, len(space.categories))
     assert batch.c.dtype == torch.int64
-    assert all((0 <= batch.c[:, i]).all() and (batch.c[:, i] < size).all() for i, size in enumerate(space.categories))
+    assert all((batch.c[:, i] >= 0).all() and (batch.c[:, i] < size).all() for i, size in enumerate(space.categories))
     if space.num_classes:
-        assert (0 <= batch.label).all()
+        assert (batch.label >= 0).all()
         assert (batch.label < space.num_classes).all()
     else:
         assert batch.label is None

@@ -150,7 +150,9 @@ def test_the_bound_is_exact_where_the_encoder_is_the_posterior():
 def test_the_bound_rises_with_draws_towards_the_log_likelihood():
     vae, marginal = linear_gaussian(wrong=0.8)
     x = torch.as_tensor(marginal.rvs(400, random_state=0), dtype=torch.float32)
-    means = [float(vae.score_samples(plain(x), noise=Noise(1, rows=400), draws=k).detach().mean()) for k in (1, 4, 32, 512)]
+    means = [
+        float(vae.score_samples(plain(x), noise=Noise(1, rows=400), draws=k).detach().mean()) for k in (1, 4, 32, 512)
+    ]
     exact = marginal.logpdf(x).mean()
     assert means == sorted(means)
     assert means[0] < exact - 0.3
@@ -189,7 +191,10 @@ def test_the_mixture_follows_the_aggregate_posterior():
     z = vae.latents(20_000, Noise(0, rows=20_000))
     assert float((z[:, 0] > 0).float().mean()) == pytest.approx(0.25, abs=0.02)
     # log_prior is the density that latents() draws from
-    expected = sum(w * stats.multivariate_normal(m, 0.25 * np.eye(2)).pdf(z[:50]) for w, m in zip((0.75, 0.25), centres, strict=True))
+    expected = sum(
+        w * stats.multivariate_normal(m, 0.25 * np.eye(2)).pdf(z[:50])
+        for w, m in zip((0.75, 0.25), centres, strict=True)
+    )
     np.testing.assert_allclose(vae.log_prior(z[:50]), np.log(expected), atol=0.4)
 
 
@@ -255,7 +260,9 @@ def test_the_cross_entropy_head_learns_how_two_variables_depend():
     rng = np.random.default_rng(0)
     a = rng.choice(3, 4000, p=[0.6, 0.3, 0.1])
     data = Batch(torch.zeros(4000, 0), torch.as_tensor(np.stack([a, (a + 1) % 3], axis=1)))
-    config = VAEConfig(steps=500, batch_size=128, width=32, depth=1, components=4, latent_dim=2, lr=5e-3, ema_decay=0.95)
+    config = VAEConfig(
+        steps=500, batch_size=128, width=32, depth=1, components=4, latent_dim=2, lr=5e-3, ema_decay=0.95
+    )
     vae = VAE(Space((), (3, 3)), config)
     training = Training.begin(vae, config)
     for _ in train(training, data, config):
@@ -264,14 +271,18 @@ def test_the_cross_entropy_head_learns_how_two_variables_depend():
         training.ema.conclude(data, seed=0)
         drawn = training.ema.sample(4000, noise=Noise(0, rows=4000)).c
     assert (drawn[:, 1] == (drawn[:, 0] + 1) % 3).float().mean() > 0.9
-    torch.testing.assert_close(torch.bincount(drawn[:, 0], minlength=3) / 4000, torch.tensor([0.6, 0.3, 0.1]), atol=0.08, rtol=0)
+    torch.testing.assert_close(
+        torch.bincount(drawn[:, 0], minlength=3) / 4000, torch.tensor([0.6, 0.3, 0.1]), atol=0.08, rtol=0
+    )
 
 
 def test_a_vae_learns_a_gaussian_and_its_bound_comes_near_the_entropy():
     torch.manual_seed(0)
     a = torch.tensor([[1.0, 0.8], [0.0, 0.6]])
     x = torch.randn(4000, 2) @ a
-    config = VAEConfig(steps=500, batch_size=256, width=32, depth=1, latent_dim=1, lr=5e-3, prior="standard", ema_decay=0.95)
+    config = VAEConfig(
+        steps=500, batch_size=256, width=32, depth=1, latent_dim=1, lr=5e-3, prior="standard", ema_decay=0.95
+    )
     vae = VAE(Space((2,)), config)
     training = Training.begin(vae, config)
     for _ in train(training, plain(x), config):

@@ -20,8 +20,11 @@ def sizes(network):
 
 @pytest.mark.parametrize(
     ("preset", "generator", "discriminator"),
-    [("mlp-gan-mnist", [100, 256, 512, 784], [784, 512, 256, 1]), ("mlp-gan-mnist-small", [100, 128, 784], [784, 128, 1])],
-)  # fmt: skip
+    [
+        ("mlp-gan-mnist", [100, 256, 512, 784], [784, 512, 256, 1]),
+        ("mlp-gan-mnist-small", [100, 128, 784], [784, 128, 1]),
+    ],
+)
 def test_presets_are_the_published_networks(preset, generator, discriminator):
     config = resolve("gan", "images", {}, preset=preset)
     gan = build("gan", Space((1, 28, 28)), config)
@@ -32,7 +35,7 @@ def test_presets_are_the_published_networks(preset, generator, discriminator):
     hidden = [layer for player in gan.players().values() for layer in player.layers if not isinstance(layer, nn.Linear)]
     assert all(isinstance(layer, nn.LeakyReLU) and layer.negative_slope == 0.2 for layer in hidden)
     assert (config.lr, config.batch_size, config.beta1, config.schedule) == (2e-4, 64, 0.9, "constant")
-    assert (config.ema_decay, config.weight_decay, config.penalties, config.octaves) == (0, 0, (), 0)
+    assert (config.ema_decay, config.weight_decay, config.penalties) == (0, 0, ())
     assert PRESETS[preset].family == "gan"
 
 

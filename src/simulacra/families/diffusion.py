@@ -9,8 +9,10 @@ Discrete variables are masked with probability :math:`t = \sigma / (1 + \sigma)`
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from simulacra.config import DiffusionConfig
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot, split_head
+from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot
 from simulacra.families.samplers import SAMPLERS, Denoise, State, karras_sigmas, walk
 from simulacra.nets.embed import FourierEmbedding
 from simulacra.nets.mlp import ResidualMLP, flat
@@ -50,7 +52,7 @@ def edm_scales(sigma: Tensor, sigma_data: Tensor | float) -> Scales:
 
 
 def linear_scales(sigma: Tensor, sigma_data: Tensor | float) -> Scales:
-    r"""The network is the velocity of the straight path, :math:`v = \varepsilon - x` (Lipman et al. 2022; Liu et al. 2022).
+    r"""The network is the velocity of the straight path, :math:`v = \varepsilon - x` (Lipman et al. 2022).
 
     .. math:: \frac{1}{1 + \sigma}, \quad \frac{-\sigma}{1 + \sigma}, \quad \frac{1}{1 + \sigma}
     """
@@ -232,6 +234,15 @@ class Diffusion(nn.Module):
     ) -> Iterator[tuple[State, Tensor]]:  # fmt: skip
         """The walk from noise to n examples: every state of x, with the discrete part at that level.
 
+        Args:
+            n: How many.
+            label: Class ids (n,); drawn with the shares of the training data if None.
+            known: Parts that are given.
+            noise: The randomness of every row.
+            sampler: A name in `SAMPLERS`; that of the config if None.
+            sampling_steps: Noise levels of the walk; that of the config if None.
+            guidance_scale: 1.0 is off.
+
         Given parts of x are held by replacing the estimate of the clean x there, which pulls the flow to them along
         a straight line; given parts of c are never hidden.
         """
@@ -266,8 +277,9 @@ class Diffusion(nn.Module):
                 rate = following
             yield state, c
 
-    def sample(self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
-               sampler: str | None = None, sampling_steps: int | None = None, guidance_scale: float = 1.0) -> Batch:  # fmt: skip
+    def sample(
+        self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise, **options: Any
+    ) -> Batch:
         """n examples, the end of a `trajectory`.
 
         Args:
@@ -275,16 +287,10 @@ class Diffusion(nn.Module):
             label: Class ids (n,); drawn with the shares of the training data if None.
             known: Parts that are given.
             noise: The randomness of every row.
-            sampler: A name in `SAMPLERS`; that of the config if None.
-            sampling_steps: Noise levels of the walk; that of the config if None.
-            guidance_scale: 1.0 is off.
+            **options: sampler, sampling_steps and guidance_scale, as of `trajectory`.
         """
         label = labels_for(label, self.shares, noise)
-        state = c = None
-        for state, c in self.trajectory(n, label=label, known=known, noise=noise, sampler=sampler,
-                                        sampling_steps=sampling_steps, guidance_scale=guidance_scale):  # fmt: skip
-            pass
-        assert state is not None and c is not None
+        [(state, c)] = deque(self.trajectory(n, label=label, known=known, noise=noise, **options), maxlen=1)
         return Batch(state.x_t, c, label)
 
     def denoise(self, batch: Batch, sigma: float) -> Tensor:
@@ -314,7 +320,9 @@ class Diffusion(nn.Module):
             return self.denoiser(x, sigma, batch.c, label)[0]
 
         sigmas = self.sigmas(sampling_steps)[:-1].flip(0).to(batch.x)
-        return log_density(denoise, batch.x, sigmas, prior_variance=self.config.sigma_max**2 + self.denoiser.sigma_data**2)
+        return log_density(
+            denoise, batch.x, sigmas, prior_variance=self.config.sigma_max**2 + self.denoiser.sigma_data**2
+        )
 
 
 def log_density(denoise: Denoise, x: Tensor, sigmas: Tensor, *, prior_variance: Tensor | float) -> Tensor:
@@ -331,7 +339,7 @@ def log_density(denoise: Denoise, x: Tensor, sigmas: Tensor, *, prior_variance: 
         return velocity.detach(), torch.stack(rows, dim=1).sum(1)
 
     x, total = x.detach(), x.new_zeros(len(x))
-    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, following in pairwise(sigmas):
         step = following - sigma
         velocity, divergence = slope(x, sigma)
         ahead, divergence_ahead = slope(x + step * velocity, following)

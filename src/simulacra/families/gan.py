@@ -113,7 +113,7 @@ def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
     return gradient.square().sum(1)
 
 
-def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     r"""Penalty on a slope other than 1 between real and generated data.
 
     .. math:: E[(\lVert \nabla D(\hat x) \rVert - 1)^2], \quad \hat x = u x + (1 - u) G(z)
@@ -294,7 +294,9 @@ class GAN(nn.Module):
         if known is not None:
             raise UnsupportedError("a GAN cannot complete partly given examples; train with --family diffusion")
         if guidance_scale != 1.0:
-            raise UnsupportedError("a GAN has no guidance; leave --guidance-scale at 1 or train with --family diffusion")
+            raise UnsupportedError(
+                "a GAN has no guidance; leave --guidance-scale at 1 or train with --family diffusion"
+            )
         label = labels_for(label, self.shares, noise)
         x, logits = self.generator(self.latents(n, noise), label)
         return Batch(x, draw(logits, self.space.categories, noise), label)

@@ -3,14 +3,15 @@ r"""Samplers: plain functions that walk from noise to data with a denoiser and y
 All run in the coordinates :math:`x_\sigma = x + \sigma \varepsilon`, in which the probability flow is
 :math:`dx/d\sigma = (x - D(x, \sigma)) / \sigma` (Karras et al. 2022, equation 1 with s = 1).
 
-A denoiser is any function of x (B, ...) and sigma, (B,) or (1,), that gives the estimate of the clean x. Each sampler takes
-`sigmas`, falling and ending in 0, and yields a `State` for each of them. Because they yield, whoever iterates may look,
-stop, or move what the denoiser looks at (the discrete part of an example, for one) between two levels.
+A denoiser is any function of x (B, ...) and sigma, (B,) or (1,), that gives the estimate of the clean x. Each sampler
+takes `sigmas`, falling and ending in 0, and yields a `State` for each of them. Because they yield, whoever iterates may
+look, stop, or move what the denoiser looks at (the discrete part of an example, for one) between two levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,8 +45,7 @@ def karras_sigmas(n: int, *, sigma_min: float, sigma_max: float, rho: float = 7.
 
 def _levels(x: Tensor, sigmas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Pairs of neighbouring noise levels, on the device and in the precision of x."""
-    sigmas = sigmas.to(x)
-    return zip(sigmas[:-1], sigmas[1:], strict=True)
+    return pairwise(sigmas.to(x))
 
 
 def _at(denoise: Denoise, x: Tensor, sigma: Tensor) -> Tensor:
@@ -99,7 +99,9 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor) -> Iterator[State]:
         yield State(x, following, denoised)
 
 
-def ddim(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: Noise | None = None, eta: float = 0.0) -> Iterator[State]:
+def ddim(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: Noise | None = None, eta: float = 0.0
+) -> Iterator[State]:
     r"""Deterministic at eta = 0, where it equals Euler in these coordinates; ancestral at eta = 1.
 
     .. math:: x' = D + \sqrt{\sigma'^2 - s^2} \, (x - D) / \sigma + s \, \varepsilon, \quad

@@ -201,7 +201,9 @@ class VAE(nn.Module):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
-        data = data.rows(slice(None, None, -(-data.size // ENCODINGS_FITTED)))  # evenly, for files may be sorted by class
+        data = data.rows(
+            slice(None, None, -(-data.size // ENCODINGS_FITTED))
+        )  # evenly, for files may be sorted by class
         mean, logvar = self.encode(data)
         z = mean + (logvar / 2).exp() * Noise(seed, rows=data.size, device=mean.device).normal(mean.shape[1])
         points = z.double().cpu().numpy()
@@ -246,7 +248,9 @@ class VAE(nn.Module):
         if known is not None:
             raise UnsupportedError("a VAE cannot complete partly given examples; train with --family diffusion")
         if guidance_scale != 1.0:
-            raise UnsupportedError("a VAE has no guidance; leave --guidance-scale at 1 or train with --family diffusion")
+            raise UnsupportedError(
+                "a VAE has no guidance; leave --guidance-scale at 1 or train with --family diffusion"
+            )
         label = labels_for(label, self.shares, noise)
         out, logits = self.decode(self.latents(n, noise), label)
         c = draw(logits, self.space.categories, noise)
