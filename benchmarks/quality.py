@@ -4,9 +4,9 @@
     python benchmarks/quality.py --cases gan-bimodal vae-four-gaussians --seeds 4
     python benchmarks/quality.py --cases mnist --seeds 2 --minutes 1
 
-Every run is a process's own work on one thread, `--workers` of them side by side, so that a seed gives the same figure
-whatever else is measured. On mnist each run has `--minutes` of one core. Results are kept in --out as they come, and runs
-that are there already are not made again.
+Every run is a process's own work on one thread, `--workers` of them side by side, so that a seed gives the same
+figure whatever else is measured. On mnist each run has `--minutes` of one core. Results are kept in --out as they come,
+and runs that are there already are not made again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def points(family: str, source: str, **options: Any) -> Callable[[int, float], d
 
 
 def mnist(name: str) -> Callable[[int, float], dict[str, float]]:
-    """Train on mnist, without labels like the tutorial's GAN, and measure 10,000 samples against the published test set."""
+    """Train on mnist, without labels like the tutorial's GAN; 10,000 samples against the published test set."""
 
     def run(seed: int, minutes: float) -> dict[str, float]:
         import simulacra as sim
@@ -91,20 +91,27 @@ def mnist(name: str) -> Callable[[int, float], dict[str, float]]:
 
 CASES: dict[str, Case] = {
     "gan-bimodal": Case(
-        16, points("gan", "bimodal", steps=2000, batch_size=128), (("jsd", "median", 0.012, True), ("jsd", "p90", 0.02, True))
+        16,
+        points("gan", "bimodal", steps=2000, batch_size=128),
+        (("jsd", "median", 0.012, True), ("jsd", "p90", 0.02, True)),
     ),
     **{
         f"gan-{toy}": Case(
-            16, points("gan", toy), (("modes", "second worst", float(modes), False), ("stray", "second worst", 0.05, True))
+            16,
+            points("gan", toy),
+            (("modes", "second worst", float(modes), False), ("stray", "second worst", 0.05, True)),
         )
         for toy, modes in (("ring", 8), ("grid", 25))
     },
     "vae-four-gaussians": Case(
         16,
-        points("vae", "four-gaussians", steps=16_000, batch_size=64),
+        points("vae", "four-gaussians"),
         (("stray", "median", 0.02, True), ("jsd", "median", 0.02, True)),
     ),
-    **{f"diffusion-{toy}": Case(16, points("diffusion", toy), (("jsd_over_floor", "median", 0.01, True),)) for toy in TOYS},
+    **{
+        f"diffusion-{toy}": Case(16, points("diffusion", toy), (("jsd_over_floor", "median", 0.01, True),))
+        for toy in TOYS
+    },
     **{
         f"mnist-{name}": Case(
             5, mnist(name), (("class_share_min", "worst", 0.04, False), ("class_share_max", "worst", 0.20, True))
@@ -149,10 +156,20 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
             floor = f"{statistics.median(floors):.4g}" if floors else ""
             holds = value <= bound if less else value >= bound
             sign = "<=" if less else ">="
-            cells = (name, len(runs), f"{figure}, {which}", f"{value:.4g}", f"{sign} {bound:g}", floor, "yes" if holds else "NO")
+            cells = (
+                name,
+                len(runs),
+                f"{figure}, {which}",
+                f"{value:.4g}",
+                f"{sign} {bound:g}",
+                floor,
+                "yes" if holds else "NO",
+            )
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     frechet = {
-        name: [run["frechet"] for run in results[f"mnist-{name}"].values()] for name in MNIST if f"mnist-{name}" in results
+        name: [run["frechet"] for run in results[f"mnist-{name}"].values()]
+        for name in MNIST
+        if f"mnist-{name}" in results
     }
     for name, values in frechet.items():
         floor = next(iter(results[f"mnist-{name}"].values()))["floor_frechet"]
@@ -193,7 +210,9 @@ def main() -> None:
             part = args.out.with_suffix(".part")
             part.write_text(json.dumps(results, indent=1))
             part.replace(args.out)
-            shown = ", ".join(f"{key} {figures[key]:.4g}" for key in ("jsd", "modes", "stray", "frechet") if key in figures)
+            shown = ", ".join(
+                f"{key} {figures[key]:.4g}" for key in ("jsd", "modes", "stray", "frechet") if key in figures
+            )
             print(f"[{done}/{len(tasks)}] {name} seed {seed}: {shown}", flush=True)
     print(table({name: results[name] for name in CASES if name in results}))
 

@@ -125,7 +125,7 @@ class VAEConfig(TrainingConfig):
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """The decoder's distribution of x; bernoulli for data near two values, such as ink on paper."""
     sigma: Literal["learned", "analytic"] = "learned"
-    """The Gaussian decoder's noise: a learned number for every output, or the optimum for each batch."""
+    """The Gaussian decoder's noise: one learned number, or the optimum for each batch."""
     beta: float = 1.0
     """Weight of the KL term; 1 is the bound itself."""
     beta_warmup: float = 0.0
@@ -174,6 +174,8 @@ class DiffusionConfig(TrainingConfig):
     """How samples are drawn, unless `sample` is told otherwise."""
     sampling_steps: int = 18
     """Noise levels in a walk, unless `sample` is told otherwise."""
+    octaves: int = 0
+    """Octaves of sines and cosines of x that the network sees beside x; they make fine detail easy."""
     label_dropout: float = 0.1
     """Share of labels hidden in training, which classifier-free guidance needs."""
     width: int = 256
@@ -183,6 +185,7 @@ class DiffusionConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(0 <= self.octaves <= 16, f"--octaves {self.octaves}: must be from 0 to 16")
         check(0 < self.sigma_min < self.sigma_max, "--sigma-min must be above 0 and below --sigma-max")
         check(self.sampling_steps >= 1, f"--sampling-steps {self.sampling_steps}: must be at least 1")
         check(self.rho > 0 and self.noise_std > 0, "--rho and --noise-std must be above 0")
@@ -196,7 +199,31 @@ Config = TypeVar("Config", bound=TrainingConfig)
 FAMILIES: dict[str, type[TrainingConfig]] = {"gan": GANConfig, "vae": VAEConfig, "diffusion": DiffusionConfig}
 
 # Chosen by measurement (benchmarks/quality.py); what is not named here is the default above.
-RECIPES: dict[tuple[str, str], dict[str, Any]] = {}
+RECIPES: dict[tuple[str, str], dict[str, Any]] = {
+    ("gan", "points"): dict(
+        loss="relativistic", gamma=0.1, gamma_final=1e-3, latent_dim=4, generator_octaves=5, discriminator_octaves=5,
+        lr=2e-3, discriminator_lr=4e-3, beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=256, steps=6000,
+    ),
+    # with beta at 1 the first steps, in which sigma is still wide, often switch the latents off for good
+    ("vae", "points"): dict(
+        beta=0.5, latent_dim=2, components=64, width=64, depth=2, lr=2e-3, batch_size=64, steps=8000,
+    ),
+    ("diffusion", "points"): dict(
+        width=128, depth=2, octaves=4, lr=5e-3, ema_decay=0.999, batch_size=512, steps=4000, sigma_min=0.01,
+        sigma_max=20.0, sampler="dpmpp-2m", sampling_steps=24,
+    ),
+    ("gan", "images"): dict(
+        loss="relativistic", gamma=0.3, gamma_final=0.03, latent_dim=32, generator_hidden=(256, 256),
+        discriminator_hidden=(256, 256), lr=1e-3, beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=64, steps=6000,
+    ),
+    # the mean is shown, as in every published picture of a VAE; the noise of single pixels is no part of the shapes
+    ("vae", "images"): dict(
+        latent_dim=24, components=64, decoder_noise=False, width=512, depth=1, lr=1e-3, batch_size=128, steps=6000,
+    ),
+    ("diffusion", "images"): dict(
+        width=512, depth=3, lr=2e-3, ema_decay=0.998, batch_size=128, steps=6000, sampler="dpmpp-2m", sampling_steps=20,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

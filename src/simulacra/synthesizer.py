@@ -37,6 +37,8 @@ SCORE_NAMES = {
     "vae": "bound on the log-likelihood (importance-weighted)",
 }
 
+SMALL_WORK = 50_000_000  # multiplications; see `few_threads`
+
 
 class Synthesizer:
     """A generative model for people: fit it to data, draw samples.
@@ -116,7 +118,8 @@ class Synthesizer:
     ) -> Self:  # fmt: skip
         self._dataset = dataset
         self._fitted = config, kind(dataset.kind).Codec.restore(run.config["codec"]), training.ema, run
-        with deferred_interrupt() as interrupted:
+        weights = sum(_count(player) for player in training.family.players().values())
+        with deferred_interrupt() as interrupted, few_threads(weights * config.batch_size):
             steps = record(run, training, rows, config)
             for step in steps:
                 if progress:
@@ -392,6 +395,23 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise SimulacraError(f'no device "{name}": use auto, cpu, cuda or cuda:N')
     return device
+
+
+@contextmanager
+def few_threads(products: int) -> Iterator[None]:
+    """One thread for work so small that a second one would cost more in waiting than it saves.
+
+    Args:
+        products: Multiplications of one pass over a batch. The limit was found on two cores: below it two threads were
+            never faster, and up to fifty times slower where another program used the second core.
+    """
+    before = torch.get_num_threads()
+    if products < SMALL_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

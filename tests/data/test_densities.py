@@ -41,7 +41,7 @@ def test_the_densities_are_those_that_the_tables_of_figures_speak_of():
     assert ring.means.shape == (8, 2)
     np.testing.assert_allclose(np.linalg.norm(ring.means, axis=1), 2)
     assert {tuple(mean) for mean in grid.means} == {(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)}
-    assert (ring.mode_sd, grid.mode_sd) == (0.15, 0.2)
+    assert (ring.mode_sd, grid.mode_sd) == (0.15, 0.25)
     for name in ("moons", "spiral", "checkerboard"):
         assert DENSITIES[name].modes is None
         assert DENSITIES[name].mode_sd is None

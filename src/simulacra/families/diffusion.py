@@ -23,7 +23,7 @@ from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot
 from simulacra.families.samplers import SAMPLERS, Denoise, State, karras_sigmas, walk
-from simulacra.nets.embed import FourierEmbedding
+from simulacra.nets.embed import FourierEmbedding, octave_features
 from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.noise import Noise
 from simulacra.space import Batch, Known, Space
@@ -98,7 +98,9 @@ class Denoiser(nn.Module):
         self.embed_noise = FourierEmbedding(condition)
         # one more than there are classes: the last stands for "any"
         self.embed_label = nn.Embedding(space.num_classes + 1, condition) if space.num_classes else None
-        inputs = space.width + len(space.categories)  # every discrete variable has a value more, "hidden"
+        self.octaves = config.octaves
+        inputs = (1 + 2 * self.octaves) * space.dim
+        inputs += sum(space.categories) + len(space.categories)  # every discrete variable has a value more, "hidden"
         self.backbone = ResidualMLP(
             inputs, config.width, config.depth, space.width, condition=condition, zero_start=True
         )
@@ -119,7 +121,9 @@ class Denoiser(nn.Module):
             anyone = torch.tensor([self.space.num_classes], device=sigma.device)
             embedding = embedding + self.embed_label(anyone if label is None else label)
         hidden = one_hot(c, [size + 1 for size in self.space.categories])
-        h = self.backbone(flat(x_t.flatten(1) * into, hidden), F.silu(embedding))
+        x_in = x_t.flatten(1) * into
+        waves = octave_features(x_in, self.octaves) if self.octaves else None
+        h = self.backbone(flat(x_in, waves, hidden), F.silu(embedding))
         x_head, logits = h[:, : self.space.dim], h[:, self.space.dim :]
         denoised = skip * x_t.flatten(1) + out * x_head
         return denoised.reshape(x_t.shape), logits
@@ -298,7 +302,7 @@ class Diffusion(nn.Module):
         level = torch.full((1,), sigma, device=batch.x.device)
         return self.denoiser(batch.x, level, batch.c, batch.label)[0]
 
-    def score_samples(self, batch: Batch, *, sampling_steps: int = 128) -> Tensor:
+    def score_samples(self, batch: Batch, *, sampling_steps: int = 64) -> Tensor:
         r"""Log-density of x by the probability-flow ODE with an exact divergence, in nats of model space, (B,).
 
         .. math:: \log p(x) = \log N(x_{\sigma_{max}}; 0, \sigma_{max}^2 + \sigma_d^2)

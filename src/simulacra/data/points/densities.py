@@ -278,7 +278,7 @@ DENSITIES: dict[str, Density] = {
     "bimodal": Mixture("bimodal", np.array([[-2.0], [2.0]]), 0.5, ((-4.5, 4.5),)),
     "four-gaussians": Mixture("four-gaussians", _lattice(-2.0, 2.0), 0.5, _square(4.5)),
     "ring": Mixture("ring", _ring(8, radius=2.0), 0.15, _square(3.0)),
-    "grid": Mixture("grid", _lattice(-4.0, -2.0, 0.0, 2.0, 4.0), 0.2, _square(5.0)),
+    "grid": Mixture("grid", _lattice(-4.0, -2.0, 0.0, 2.0, 4.0), 0.25, _square(5.0)),
     "moons": Mixture("moons", _moons(128), 0.15, _square(4.0), separate=False),
     "spiral": Mixture("spiral", _spiral(256, turns=1.75, radius=3.5), 0.15, _square(4.5), separate=False),
     "checkerboard": Checkerboard(),
