@@ -156,8 +156,8 @@ class VAEConfig(TrainingConfig):
 class DiffusionConfig(TrainingConfig):
     """A denoiser at every noise level, and a walk from noise to data with it (Sohl-Dickstein et al. 2015)."""
 
-    path: Literal["edm", "linear"] = "edm"
-    """Preconditioning: Karras et al. 2022, or flow matching on the straight path."""
+    path: Literal["edm", "linear", "clean"] = "edm"
+    """What the network predicts: Karras et al. 2022, the velocity of flow matching, or the clean example itself."""
     noise: Literal["lognormal", "logit-normal", "uniform"] = "lognormal"
     """Density of the noise levels trained on; the latter two are of the time t of the straight path."""
     noise_mean: float = -1.2

@@ -59,7 +59,19 @@ def linear_scales(sigma: Tensor, sigma_data: Tensor | float) -> Scales:
     return Scales(1 / (1 + sigma), -sigma / (1 + sigma), 1 / (1 + sigma))
 
 
-PATHS = {"edm": edm_scales, "linear": linear_scales}
+def clean_scales(sigma: Tensor, sigma_data: Tensor | float) -> Scales:
+    r"""The network is the clean x itself: scales :math:`0, \sigma_d, 1 / \sqrt{\sigma^2 + \sigma_d^2}`.
+
+    At low noise the two above ask for white noise in every number of x, which a network narrower than x cannot pass on;
+    the clean x lies on fewer dimensions.
+
+    Source: Ho et al. 2020, section 3.2, the alternative to predicting the noise; Li and He 2025, "Back to basics".
+    """
+    total = (sigma.square() + sigma_data**2).sqrt()
+    return Scales(torch.zeros_like(total), torch.ones_like(total) * sigma_data, 1 / total)
+
+
+PATHS = {"edm": edm_scales, "linear": linear_scales, "clean": clean_scales}
 
 
 def denoising_loss(x: Tensor, denoised: Tensor, scales: Scales) -> Tensor:
@@ -302,7 +314,7 @@ class Diffusion(nn.Module):
         level = torch.full((1,), sigma, device=batch.x.device)
         return self.denoiser(batch.x, level, batch.c, batch.label)[0]
 
-    def score_samples(self, batch: Batch, *, sampling_steps: int = 64) -> Tensor:
+    def score_samples(self, batch: Batch, *, sampling_steps: int = 128) -> Tensor:
         r"""Log-density of x by the probability-flow ODE with an exact divergence, in nats of model space, (B,).
 
         .. math:: \log p(x) = \log N(x_{\sigma_{max}}; 0, \sigma_{max}^2 + \sigma_d^2)
