@@ -221,7 +221,8 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         latent_dim=24, components=64, decoder_noise=False, width=512, depth=1, lr=1e-3, batch_size=128, steps=6000,
     ),
     ("diffusion", "images"): dict(
-        width=512, depth=3, lr=2e-3, ema_decay=0.998, batch_size=128, steps=6000, sampler="dpmpp-2m", sampling_steps=20,
+        path="clean", noise_mean=-0.4, noise_std=1.4, width=512, depth=2, lr=2e-3, ema_decay=0.998, batch_size=128,
+        steps=6000, sampler="dpmpp-2m", sampling_steps=20,
     ),
 }  # fmt: skip
 
