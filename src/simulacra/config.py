@@ -156,8 +156,9 @@ class VAEConfig(TrainingConfig):
 class DiffusionConfig(TrainingConfig):
     """A denoiser at every noise level, and a walk from noise to data with it (Sohl-Dickstein et al. 2015)."""
 
-    path: Literal["edm", "linear", "clean"] = "edm"
-    """What the network predicts: Karras et al. 2022, the velocity of flow matching, or the clean example itself."""
+    path: Literal["auto", "edm", "linear", "clean"] = "auto"
+    """What the network predicts: the mixture of Karras et al. 2022, the velocity of flow matching, or the clean example;
+    auto is clean where an example has more numbers than the network is wide, else edm."""
     noise: Literal["lognormal", "logit-normal", "uniform"] = "lognormal"
     """Density of the noise levels trained on; the latter two are of the time t of the straight path."""
     noise_mean: float = -1.2
@@ -221,7 +222,7 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         latent_dim=24, components=64, decoder_noise=False, width=512, depth=1, lr=1e-3, batch_size=128, steps=6000,
     ),
     ("diffusion", "images"): dict(
-        path="clean", noise_mean=-0.4, noise_std=1.4, width=512, depth=2, lr=2e-3, ema_decay=0.998, batch_size=128,
+        noise_mean=-0.4, width=512, depth=2, lr=2e-3, ema_decay=0.998, batch_size=128,
         steps=6000, sampler="dpmpp-2m", sampling_steps=20,
     ),
 }  # fmt: skip

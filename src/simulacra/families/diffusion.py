@@ -105,7 +105,10 @@ class Denoiser(nn.Module):
 
     def __init__(self, space: Space, config: DiffusionConfig) -> None:
         super().__init__()
-        self.space, self.scales = space, PATHS[config.path]
+        path = config.path
+        if path == "auto":
+            path = "clean" if space.dim > config.width else "edm"
+        self.space, self.scales = space, PATHS[path]
         condition = min(config.width, CONDITION_WIDTH)
         self.embed_noise = FourierEmbedding(condition)
         # one more than there are classes: the last stands for "any"
