@@ -21,6 +21,7 @@ test: lint pytest ## run the linter, the type checker and all tests
 
 lint: $(STAMP) ## run the linter and the type checker
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
 # One thread for each process: two threads on matrices as small as the tests' wait for each other longer than they compute.

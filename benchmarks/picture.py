@@ -22,11 +22,11 @@ def main() -> None:
     models = {family: sim.open_run(runs / f"{family}-0") for family in TITLES}
     holdout = models["gan"].dataset_.holdout.values
     panels = {"real": holdout[:48]} | {TITLES[family]: model.sample(48) for family, model in models.items()}
-    figure = Figure(figsize=(12, 2.7), layout="constrained")
+    figure = Figure(figsize=(12, 1.45), layout="constrained")
     axes = figure.subplots(1, len(panels))
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
         sheets = [grid(pixels(values)[start : start + 16], gap=1) for start in (0, 16, 32)]
-        ax.imshow(255 - np.hstack(sheets), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        ax.imshow(np.hstack(sheets), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         ax.set_title(title, fontsize=13)
         ax.set_axis_off()
     out.parent.mkdir(parents=True, exist_ok=True)

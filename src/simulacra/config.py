@@ -157,7 +157,7 @@ class DiffusionConfig(TrainingConfig):
     """A denoiser at every noise level, and a walk from noise to data with it (Sohl-Dickstein et al. 2015)."""
 
     path: Literal["auto", "edm", "linear", "clean"] = "auto"
-    """What the network predicts: the mixture of Karras et al. 2022, the velocity of flow matching, or the clean example;
+    """What the network predicts: the mixture of Karras et al. 2022, the velocity of flow matching, or the clean x;
     auto is clean where an example has more numbers than the network is wide, else edm."""
     noise: Literal["lognormal", "logit-normal", "uniform"] = "lognormal"
     """Density of the noise levels trained on; the latter two are of the time t of the straight path."""
