@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import shutil
-import signal
-import sys
 import tempfile
-import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +22,7 @@ from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families import build
 from simulacra.families.family import Family
 from simulacra.noise import Noise
+from simulacra.process import command_line, deferred_interrupt, device_name, few_threads, find_device
 from simulacra.recording import ROWS_AT_ONCE, draw, record, to_arrays, to_tensors
 from simulacra.run import Run
 from simulacra.space import Batch, Space
@@ -36,8 +32,6 @@ SCORE_NAMES = {
     "diffusion": "log-likelihood",
     "vae": "bound on the log-likelihood (importance-weighted)",
 }
-
-SMALL_WORK = 50_000_000  # multiplications; see `few_threads`
 
 
 class Synthesizer:
@@ -100,12 +94,12 @@ class Synthesizer:
             "family": self.family,
             "preset": self.preset,
             "options": dataclasses.asdict(config),
-            "data": _describe(dataset),
+            "data": dataset.describe(),
             "space": dataclasses.asdict(codec.space),
             "codec": codec.state(),
             "num_parameters": {name: _count(player) for name, player in network.players().items()},
-            "device": _device_name(device),
-            "command": _command(),
+            "device": device_name(device),
+            "command": command_line(),
         }
         run = Run.create(out, description)
         rows = to_tensors(codec.encode(dataset.train.values, dataset.train.labels), device)
@@ -376,70 +370,6 @@ def resume_run(
     return model._learn(run, training, rows, config, dataset, progress)
 
 
-def find_device(name: str) -> torch.device:
-    """The device of that name; auto is the GPU where there is one.
-
-    Raises:
-        SimulacraError: If there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SimulacraError(f'no device "{name}": use auto, cpu, cuda or cuda:N') from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SimulacraError(f"--device {name}: this machine has no GPU that torch can use; use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SimulacraError(f"--device {name}: there are only {torch.cuda.device_count()} GPUs, counted from 0")
-    if device.type not in ("cpu", "cuda"):
-        raise SimulacraError(f'no device "{name}": use auto, cpu, cuda or cuda:N')
-    return device
-
-
-@contextmanager
-def few_threads(products: int) -> Iterator[None]:
-    """One thread for work so small that a second one would cost more in waiting than it saves.
-
-    Args:
-        products: Multiplications of one pass over a batch. The limit was found on two cores: below it two threads were
-            never faster, and up to fifty times slower where another program used the second core.
-    """
-    before = torch.get_num_threads()
-    if products < SMALL_WORK:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C (or SIGTERM) into a flag that is looked at between steps; the second one interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    seen = False
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal seen
-        seen = True
-        restore()
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield lambda: seen
-    finally:
-        restore()
-
-
 def _build(family: str, space: Space, config: TrainingConfig, device: torch.device) -> Any:
     """A fresh network; its first weights depend on the seed alone and nobody else's randomness is touched."""
     with torch.random.fork_rng(devices=[]):
@@ -459,29 +389,5 @@ def _settled(run: Run) -> tuple[TrainingConfig, Any]:
     return config, codec
 
 
-def _describe(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "options": dataset.options,
-        "classes": list(dataset.classes),
-        "num_train": len(dataset.train),
-        "num_holdout": len(dataset.holdout),
-        "notes": list(dataset.notes),
-    }
-
-
 def _count(player: nn.Module) -> int:
     return sum(parameter.numel() for parameter in player.parameters())
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
-
-
-def _command() -> str:
-    """How this process was started, if it was by our command line."""
-    name = Path(sys.argv[0]).name if sys.argv else ""
-    return shlex.join([name, *sys.argv[1:]]) if name == "simulacra" else "Python"

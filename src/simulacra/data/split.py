@@ -77,6 +77,20 @@ class Dataset:
         """Number of labels; 0 if there are none."""
         return len(self.classes)
 
+    def describe(self) -> dict[str, Any]:
+        """What a Run notes of its data: all but the values, JSON-able."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "source": self.source,
+            "fingerprint": self.fingerprint,
+            "options": self.options,
+            "classes": list(self.classes),
+            "num_train": len(self.train),
+            "num_holdout": len(self.holdout),
+            "notes": list(self.notes),
+        }
+
     def __repr__(self) -> str:
         size = " x ".join(str(side) for side in self.train.values.shape[1:])
         text = f"{self.name}: {len(self.train):,} {self.kind} of {size} ({self.train.values.dtype}) to learn from, "

@@ -1,0 +1,133 @@
+"""The flags of each command, as dataclasses; the options of the families are added from their configs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from simulacra.config import FAMILIES, PRESETS
+
+if TYPE_CHECKING:
+    from simulacra.data import Dataset
+
+DATA_HELP = "toy:NAME, digits, mnist, fashion-mnist, cifar10, a .npy, .npz or IDX file, or a folder of pictures"
+
+
+@dataclass(frozen=True)
+class DataFlags:
+    """How the data are read."""
+
+    holdout: float = 0.2
+    """Share of the data held out, where they bring no split of their own."""
+    split_seed: int = 0
+    """Seed of that split, and of a toy's points."""
+    size: int | None = None
+    """Crop and resize pictures to this many pixels a side."""
+    labels: bool = True
+    """Use the labels that the data bring."""
+    strict: bool = False
+    """Refuse pictures that cannot be read instead of skipping them."""
+
+    def load(self, source: str) -> Dataset:
+        """The data, with what happened on the way told on the error stream."""
+        from simulacra.data import load
+
+        dataset = load(source, seed=self.split_seed, holdout=self.holdout, size=self.size, strict=self.strict,
+                       labels=None if self.labels else False)  # fmt: skip
+        for note in dataset.notes:
+            say(f"note: {note}")
+        return dataset
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn the distribution of data; ends with a verdict and a report."""
+
+    source: Annotated[Positional[str | None], arg(help=DATA_HELP)] = None
+    family: Annotated[str, arg(help="gan, vae or diffusion; the flags below are those of the family named")] = (
+        "diffusion"
+    )
+    preset: Annotated[str | None, arg(help=f"a published model: {', '.join(PRESETS)}")] = None
+    config: Annotated[Path | None, arg(help="a JSON or TOML file of options; flags win over it")] = None
+    out: Annotated[Path | None, arg(help="the Run folder to make; by default runs/DATA-FAMILY")] = None
+    resume: Annotated[Path | None, arg(help="go on with a run; --steps and --minutes are then how much more")] = None
+    evaluate: Annotated[bool, arg(help="judge the result and write report.html at the end")] = True
+    dry_run: Annotated[bool, arg(help="say what would be done, and stop")] = False
+    quiet: Annotated[bool, arg(help="no bar")] = False
+    json: Annotated[bool, arg(help="print the result as JSON")] = False
+    data: Annotated[DataFlags, arg(name="")] = field(default_factory=DataFlags)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw new examples from a trained run."""
+
+    run: Annotated[Positional[Path], arg(help="a Run folder")]
+    num: Annotated[int, arg(aliases=["-n"], help="how many")] = 64
+    out: Annotated[
+        Path | None, arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz or .npy")
+    ] = None
+    label: Annotated[str | None, arg(help="a class by name; by default as in the training data")] = None
+    seed: int = 0
+    """The same seed gives the same samples."""
+    guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = (
+        1.0
+    )
+    sampler: Annotated[str | None, arg(help="diffusion: euler, heun, dpmpp-2m, ddpm or ddim")] = None
+    sampling_steps: Annotated[int | None, arg(help="diffusion: noise levels of the walk")] = None
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    json: Annotated[bool, arg(help="print what was written as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a run against data it has not seen, each figure beside its floor and a baseline."""
+
+    run: Annotated[Positional[Path], arg(help="a Run folder")]
+    num: Annotated[int | None, arg(aliases=["-n"], help="samples to draw; by default as many as are held out")] = None
+    seed: int = 0
+    """Seed of the samples and of the bootstrap."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    report: Annotated[bool, arg(help="write report.html too")] = True
+    json: Annotated[bool, arg(help="print figures, floors and verdict as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Train the families on the same data, split and budget; end in one table and one report."""
+
+    source: Annotated[Positional[str], arg(help=DATA_HELP)]
+    families: tuple[str, ...] = tuple(FAMILIES)
+    """Which families."""
+    minutes: Annotated[float | None, arg(help="budget of each run; by default 0.75 for pictures, 0.25 for points")] = (
+        None
+    )
+    steps: Annotated[int | None, arg(help="budget of each run in steps instead")] = None
+    replicates: int = 1
+    """Runs of each family with seeds of their own; with two or more, intervals are over seeds."""
+    seed: int = 0
+    """Seed of the first replicate."""
+    out: Annotated[Path | None, arg(help="the folder to make; by default runs/DATA-compare")] = None
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    quiet: Annotated[bool, arg(help="no bars")] = False
+    json: Annotated[bool, arg(help="print the comparison as JSON")] = False
+    data: Annotated[DataFlags, arg(name="")] = field(default_factory=DataFlags)
+
+
+@dataclass(frozen=True)
+class Presets:
+    """List the presets and what they are."""
+
+    json: Annotated[bool, arg(help="print them as JSON")] = False
+
+
+def say(text: str) -> None:
+    """A line for the person, beside the output that scripts read."""
+    print(text, file=sys.stderr, flush=True)
