@@ -141,7 +141,7 @@ def test_the_losses_and_samplers_that_can_be_chosen_are_those_that_there_are():
     assert set(get_args(gan["loss"])) == set(LOSSES)
     assert set(get_args(gan["activation"])) == set(ACTIVATIONS)
     assert set(get_args(diffusion["sampler"])) == set(SAMPLERS)
-    assert set(get_args(diffusion["path"])) == set(PATHS)
+    assert set(get_args(diffusion["path"])) == {"auto", *PATHS}
 
 
 def test_suggest_names_the_nearest_or_none():

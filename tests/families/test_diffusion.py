@@ -309,3 +309,22 @@ def test_training_comes_near_the_ideal_denoiser():
             found = training.ema.denoise(plain(torch.as_tensor(x, dtype=torch.float32)), sigma).numpy()
         gap = np.sqrt(np.mean((found - density.denoise(x, sigma)) ** 2))
         assert gap < 0.25 * np.sqrt(np.mean((x - density.denoise(x, sigma)) ** 2))
+
+
+def test_auto_predicts_the_clean_example_where_the_network_is_narrower_than_it():
+    from simulacra.families.diffusion import PATHS, Denoiser
+
+    config = DiffusionConfig(width=16, depth=1)
+    assert Denoiser(Space((17,)), config).scales is PATHS["clean"]
+    assert Denoiser(Space((16,)), config).scales is PATHS["edm"]
+
+
+def test_a_denoiser_that_predicts_the_clean_example_does_not_see_the_scale_of_its_input():
+    from simulacra.families.diffusion import clean_scales
+
+    sigma = torch.tensor([[0.01], [1.0], [50.0]])
+    scales = clean_scales(sigma, 0.5)
+    assert torch.equal(scales.skip, torch.zeros(3, 1))
+    assert torch.equal(scales.out, torch.full((3, 1), 0.5))
+    variance = scales.into.square() * (0.5**2 + sigma.square())
+    torch.testing.assert_close(variance, torch.ones(3, 1))

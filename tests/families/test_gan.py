@@ -287,3 +287,20 @@ def test_discriminate_is_a_probability():
     gan = GAN(Space((2,)), GANConfig())
     batch = plain(9)
     torch.testing.assert_close(gan.discriminate(batch), gan.discriminator(batch.x).sigmoid())
+
+
+def test_the_penalty_falls_geometrically_from_gamma_to_gamma_final():
+    gan = GAN(Space((2,)), GANConfig(gamma=0.1, gamma_final=0.001))
+    assert [gan.gamma(fraction) for fraction in (0.0, 0.5, 1.0)] == pytest.approx([0.1, 0.01, 0.001])
+    assert GAN(Space((2,)), GANConfig(gamma=0.3)).gamma(0.7) == 0.3
+
+
+def test_octaves_repeat_at_their_wavelengths():
+    from simulacra.nets.embed import octave_features
+
+    x = torch.tensor([[0.3, -1.1]], dtype=torch.float64)
+    features = octave_features(x, 3)  # wavelengths 8, 4, 2 of each of the two numbers, sines before cosines
+    assert features.shape == (1, 12)
+    torch.testing.assert_close(octave_features(x + 8, 3), features)
+    torch.testing.assert_close(features[0, 2], (2 * torch.pi * x[0, 0] / 2).sin())
+    torch.testing.assert_close(octave_features(x + 2, 3)[:, [2, 5, 8, 11]], features[:, [2, 5, 8, 11]])
