@@ -43,7 +43,7 @@ def small(space, **options):
 # --- preconditioning --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", ["edm", "linear"])
 def test_at_no_noise_the_denoiser_is_the_identity(path):
     scales = PATHS[path](torch.tensor([[1e-6]]), 0.5)
     assert float(scales.skip) == pytest.approx(1, abs=1e-5)
@@ -312,7 +312,7 @@ def test_training_comes_near_the_ideal_denoiser():
 
 
 def test_auto_predicts_the_clean_example_where_the_network_is_narrower_than_it():
-    from simulacra.families.diffusion import PATHS, Denoiser
+    from simulacra.families.diffusion import Denoiser
 
     config = DiffusionConfig(width=16, depth=1)
     assert Denoiser(Space((17,)), config).scales is PATHS["clean"]
