@@ -301,16 +301,14 @@ def _option_file(path: str | None) -> dict[str, Any] | None:
     """Options from a TOML or JSON file."""
     if path is None:
         return None
-    if path.endswith(".toml"):
-        import tomllib
+    import tomllib
 
-        try:
-            return tomllib.loads(Path(path).read_text())
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SimulacraError(f"--config {path}: not readable as TOML ({error})") from error
-    from simulacra.files import read_json
-
-    options = read_json(path)
+    form = "TOML" if path.endswith(".toml") else "JSON"
+    try:
+        text = Path(path).read_text()
+        options = tomllib.loads(text) if form == "TOML" else json.loads(text)
+    except (OSError, ValueError) as error:  # both decoders' errors are ValueErrors
+        raise SimulacraError(f"--config {path}: not readable as {form} ({error}); name a file of options") from error
     check(isinstance(options, dict), f"--config {path}: must hold an object of options")
     return options
 
