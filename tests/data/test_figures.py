@@ -167,3 +167,9 @@ def test_the_ink_of_a_picture_is_the_pages_and_the_text_is_repeatable():
 def test_evenly_keeps_the_first_and_the_last():
     assert drawing.evenly(list(range(100)), 5) == [0, 25, 50, 74, 99]
     assert drawing.evenly([1, 2], 5) == [1, 2]
+
+
+def test_a_shift_of_the_logit_is_taken_out_and_nothing_else():
+    ideal = np.array([0.2, 0.5, np.nan, 0.9])
+    shifted = 1 / (1 + np.exp(-(np.log(np.array([0.2, 0.5, 0.5, 0.9]) / np.array([0.8, 0.5, 0.5, 0.1])) + 3)))
+    np.testing.assert_allclose(points.without_constant(shifted, ideal)[[0, 1, 3]], ideal[[0, 1, 3]], atol=1e-9)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit, logit
 
 from simulacra.data.drawing import REAL, Picture
 from simulacra.data.points import plots
@@ -18,7 +19,8 @@ from simulacra.data.points.plots import Limits, grid_points
 
 MOST_FRAMES = 12
 NUM_SAMPLES = 5000  # a histogram needs that many, a scatter no more
-_LOG_LOSSES = ("minimax", "non-saturating")  # whose best discriminator is p / (p + q)
+# losses whose best discriminator is p / (p + q); the relativistic one sees differences of logits, so up to a constant
+_LOG_LOSSES = ("minimax", "non-saturating", "relativistic")
 
 
 def num_samples(evaluation: Any) -> int:
@@ -111,7 +113,7 @@ def limits_of(dataset: Any) -> Limits:
 
 
 def _of_gan(model: Any, dataset: Any, samples: np.ndarray, limits: Limits) -> list[Picture]:
-    logarithmic = str(getattr(model.config_, "loss", "")) in _LOG_LOSSES
+    loss = str(getattr(model.config_, "loss", ""))
     if len(limits) == 2:
         points, side = grid_points(limits, 80)
         d = model.discriminate(points).reshape(side)
@@ -121,8 +123,13 @@ def _of_gan(model: Any, dataset: Any, samples: np.ndarray, limits: Limits) -> li
         ]
     grid = np.linspace(*limits[0], 400)
     d = model.discriminate(grid[:, None])
-    ideal = best_discriminator(grid, samples[:, 0], dataset) if logarithmic else None
-    told = "The dashed line is the best possible answer, p / (p + q), with q from the samples. " if logarithmic else ""
+    ideal, told = None, ""
+    if loss in _LOG_LOSSES:
+        ideal = best_discriminator(grid, samples[:, 0], dataset)
+        told = "The dashed line is the best possible answer, p / (p + q), with q from the samples. "
+    if loss == "relativistic" and ideal is not None:
+        d = without_constant(d, ideal)
+        told += "The relativistic loss leaves a constant of the logit open; it is set to fit that line. "
     return [
         Picture(
             "Discriminator",
@@ -131,6 +138,22 @@ def _of_gan(model: Any, dataset: Any, samples: np.ndarray, limits: Limits) -> li
             plots.verdicts(grid, d, ideal),
         )
     ]
+
+
+def without_constant(d: np.ndarray, ideal: np.ndarray) -> np.ndarray:
+    """D with its logit shifted by the constant, the median difference, that brings it nearest to the ideal's: (m,).
+
+    Args:
+        d: Probabilities, (m,).
+        ideal: Probabilities, (m,); nan where unknown.
+
+    Source: for pairs, E[softplus(D(y) - D(x))] is least at D = log(p / q) + any constant (Jolicoeur-Martineau 2018).
+    """
+    known = np.isfinite(ideal) & (ideal > 0) & (ideal < 1)
+    if not known.any():
+        return d
+    logits = logit(np.clip(d, 1e-9, 1 - 1e-9))
+    return expit(logits - np.median(logits[known] - logit(ideal[known])))
 
 
 def best_discriminator(grid: np.ndarray, samples: np.ndarray, dataset: Any) -> np.ndarray:
