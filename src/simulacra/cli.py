@@ -307,6 +307,8 @@ def _option_file(path: str | None) -> dict[str, Any] | None:
     try:
         text = Path(path).read_text()
         options = tomllib.loads(text) if form == "TOML" else json.loads(text)
+    except FileNotFoundError as error:
+        raise SimulacraError(f"--config {path}: no such file") from error
     except (OSError, ValueError) as error:  # both decoders' errors are ValueErrors
         raise SimulacraError(f"--config {path}: not readable as {form} ({error}); name a file of options") from error
     check(isinstance(options, dict), f"--config {path}: must hold an object of options")
