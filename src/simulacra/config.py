@@ -203,7 +203,7 @@ FAMILIES: dict[str, type[TrainingConfig]] = {"gan": GANConfig, "vae": VAEConfig,
 RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ("gan", "points"): dict(
         loss="relativistic", gamma=0.1, gamma_final=1e-3, latent_dim=4, generator_octaves=5, discriminator_octaves=5,
-        lr=2e-3, discriminator_lr=4e-3, beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=256, steps=6000,
+        lr=2e-3, discriminator_lr=4e-3, beta1=0.0, beta2=0.99, ema_decay=0.9995, batch_size=256, steps=10_000,
     ),
     # with beta at 1 the first steps, in which sigma is still wide, often switch the latents off for good
     ("vae", "points"): dict(
