@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from simulacra.config import TrainingConfig
@@ -119,6 +120,26 @@ def _epoch_order(epoch: int, n: int, seed: int) -> Tensor:
     return torch.randperm(n, generator=step_generator(seed, epoch, stream=1))
 
 
+def ranks() -> tuple[int, int]:
+    """This process's rank and how many there are: (0, 1) without torch.distributed."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def average_over_ranks(parameters: list[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over all ranks, in one message; nothing to do where there is one rank."""
+    _, count = ranks()
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if count == 1 or not gradients:
+        return
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(together)
+    parts = (together / count).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
 def spent(step: int, elapsed: float, config: TrainingConfig) -> float:
     """Share of the budget that is spent, in [0, 1]; with two budgets, of the one spent further."""
     by_steps = step / config.steps if config.steps else 0.0
@@ -134,12 +155,18 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
         data: All training data as tensors on the device of the model.
         config: The options.
 
+    Under torch.distributed every rank takes its own rows and noise, and gradients are averaged, so that the weights of
+    all ranks stay equal; they must begin equal, as the same seed makes them.
+
     Raises:
         DivergedError: At the first loss that is not a number. The weights are those before that update.
     """
     family, device = training.family, data.x.device
     module, _ = training.modules
     module.train()
+    rank, count = ranks()
+    if count > 1 and config.minutes is not None:
+        raise SimulacraError("several ranks must take the same number of steps: give --steps instead of --minutes")
     size = config.batch_size * family.batches_per_step
     parameters = {
         name: [p for p in player.parameters() if p.requires_grad] for name, player in family.players().items()
@@ -148,8 +175,9 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
     finite = torch.ones((), dtype=torch.bool, device=device)
     while fraction < 1:
         started = time.perf_counter()
-        rng = step_generator(config.seed, training.step, device)
-        batch = data.rows(batch_rows(training.step, data.size, size, config.seed).to(device))
+        rng = step_generator(config.seed, training.step, device, stream=-rank)
+        rows = batch_rows(training.step, data.size, count * size, config.seed)[rank * size : (rank + 1) * size]
+        batch = data.rows(rows.to(device))
         factor, logs = learning_rate_factor(fraction, config), {}
         for player, loss, extra in family.updates(batch, rng, fraction):
             finite = torch.isfinite(loss.detach()) & finite
@@ -163,6 +191,7 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
                 group["lr"] = group["initial_lr"] * factor
             optimizer.zero_grad(set_to_none=True)
             loss.backward(inputs=parameters[player])  # nobody else's gradient is touched
+            average_over_ranks(parameters[player])
             if config.clip:
                 nn.utils.clip_grad_norm_(parameters[player], config.clip)
             optimizer.step()
