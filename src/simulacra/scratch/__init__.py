@@ -1,0 +1,47 @@
+"""The families in NumPy, every gradient by hand, on many seeds at once.
+
+The twin of `simulacra.families`: the same files, functions, arguments and parameters, so that the two can be laid side
+by side, and no code in common. Every array has a leading axis of S seeds, so S models learn at once.
+
+    from simulacra.scratch import GAN, GANConfig, Space, Training, train
+
+    model = GAN(Space((1,)), GANConfig(steps=2000), seeds=range(64))
+    training = Training(model, model.config)
+    for progress in train(training, Batch(x, None), model.config):
+        ...
+    samples = training.ema.sample(1000, noise=Noise(0, rows=1000)).x      # (64, 1000, 1)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from simulacra.config import DiffusionConfig, GANConfig, TrainingConfig, VAEConfig, family_config
+from simulacra.scratch.diffusion import Diffusion
+from simulacra.scratch.family import Family, Update, load_state, state
+from simulacra.scratch.gan import GAN
+from simulacra.scratch.noise import Noise, Streams
+from simulacra.scratch.train import Progress, Training, train
+from simulacra.scratch.vae import VAE
+from simulacra.space import Batch, Space
+
+__all__ = [
+    "GAN", "VAE", "Batch", "Diffusion", "DiffusionConfig", "Family", "GANConfig", "Noise", "Progress", "Space",
+    "Streams", "Training", "Update", "VAEConfig", "build", "load_state", "state", "train",
+]  # fmt: skip
+
+FAMILIES = {"gan": GAN, "vae": VAE, "diffusion": Diffusion}
+
+
+def build(
+    family: str, space: Space, config: TrainingConfig, *, seeds: Sequence[int] = (0,), dtype: Any = np.float32
+) -> Family:
+    """Fresh models of that family, one a seed.
+
+    Raises:
+        SimulacraError: If there is no such family.
+        UnsupportedError: If the twin does not have what is asked for.
+    """
+    family_config(family)
+    return FAMILIES[family](space, config, seeds=seeds, dtype=dtype)  # type: ignore[arg-type]

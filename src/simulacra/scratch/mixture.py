@@ -1,0 +1,69 @@
+"""A mixture of Gaussians fitted by expectation and maximisation: the density over a VAE's encodings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+ROUNDS = 50
+REGULAR = 1e-4  # added to the variances, so that no component shrinks onto a point
+
+
+class Mixture(NamedTuple):
+    """Weights (k,), means (k, d) and lower triangular Cholesky factors of the covariances, (k, d, d)."""
+
+    weights: ndarray
+    means: ndarray
+    scales: ndarray
+
+
+def log_terms(z: ndarray, mixture: Mixture) -> ndarray:
+    r"""Each component's log share and density together, :math:`\log w_k + \log N(z; \mu_k, L_k L_k^T)`, (n, k)."""
+    dim = z.shape[1]
+    inverse = np.linalg.inv(mixture.scales)
+    white = np.einsum("kij,nkj->nki", inverse, z[:, None] - mixture.means)
+    log_det = np.log(np.diagonal(mixture.scales, axis1=1, axis2=2)).sum(1)
+    with np.errstate(divide="ignore"):  # a component of no weight is never drawn
+        return np.log(mixture.weights) - log_det - (white * white).sum(2) / 2 - dim * np.log(2 * np.pi) / 2
+
+
+def fit(z: ndarray, k: int, rng: np.random.Generator) -> Mixture:
+    r"""The mixture of k Gaussians that the encodings z (n, d) are likeliest under, nearly.
+
+    E: the responsibilities :math:`r_{nk} \propto w_k N(z_n; \mu_k, \Sigma_k)`. M: with :math:`N_k = \sum_n r_{nk}`, the
+    weights :math:`N_k / n`, the means and the covariances weighted by :math:`r_{nk}`; neither lowers the likelihood.
+    The first means are data far apart: each drawn in proportion to its squared distance from those before (k-means++).
+
+    Source: Dempster et al. 1977; Arthur and Vassilvitskii 2007 for the start.
+    """
+    n, dim = z.shape
+    means = z[rng.integers(n)][None]
+    nearest = ((z - means[0]) ** 2).sum(1)
+    while len(means) < k:
+        total = nearest.sum()
+        chosen = z[rng.choice(n, p=nearest / total) if total > 0 else rng.integers(n)]
+        means = np.concatenate([means, chosen[None]])
+        nearest = np.minimum(nearest, ((z - chosen) ** 2).sum(1))
+    spread = np.eye(dim) * (np.sqrt(nearest.mean() / dim) + np.sqrt(REGULAR))
+    mixture = Mixture(np.full(k, 1 / k), means, np.repeat(spread[None], k, axis=0))
+    # second moments of the data as rows, so that one product gives every component's sums
+    pairs = (z[:, :, None] * z[:, None, :]).reshape(n, dim * dim)
+    moments = np.concatenate([np.ones((n, 1)), z, pairs], axis=1)
+    before = -np.inf
+    for _ in range(ROUNDS):
+        terms = log_terms(z, mixture)
+        peak = terms.max(1, keepdims=True)
+        shares = np.exp(terms - peak)
+        total = shares.sum(1, keepdims=True)
+        likelihood = float((peak + np.log(total)).mean())
+        if likelihood - before < 1e-3:
+            break
+        before = likelihood
+        sums = (shares / total).T @ moments
+        size = sums[:, :1] + 1e-9
+        means = sums[:, 1 : dim + 1] / size
+        cov = (sums[:, dim + 1 :] / size).reshape(k, dim, dim) - means[:, :, None] * means[:, None, :]
+        mixture = Mixture(size[:, 0] / size.sum(), means, np.linalg.cholesky(cov + REGULAR * np.eye(dim)))
+    return mixture

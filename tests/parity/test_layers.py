@@ -1,0 +1,297 @@
+"""Every layer and loss of the twin against torch.autograd and against central differences, in float64."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from simulacra.families import diffusion as torch_diffusion
+from simulacra.families import gan as torch_gan
+from simulacra.families import vae as torch_vae
+from simulacra.nets import embed as torch_embed
+from simulacra.nets import mlp as torch_mlp
+from simulacra.scratch import Streams, diffusion, embed, gan, layers, mlp, vae
+
+SEEDS = (3, 8)
+widths = st.integers(1, 5)
+sizes = st.integers(2, 6)
+
+
+def streams():
+    return Streams(SEEDS, dtype=np.float64)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).standard_normal(shape)
+
+
+def load(module, parameters, s):
+    """Copy replicate s of the twin's parameters into a torch module; every name must be there."""
+    state = {name: torch.tensor(p.value[s]) for name, p in parameters.items()}
+    missing, extra = module.double().load_state_dict(state, strict=False)
+    assert not extra
+    assert set(missing) <= {"sigma_data"}
+
+
+def compare(twin, module, x):
+    """Output, input gradient and parameter gradients of both for the loss <output, weights>."""
+    out = twin.forward(x)
+    weights = normal(*out.shape, seed=1)
+    to_input = twin.backward(weights)
+    for s in range(len(SEEDS)):
+        load(module, twin.parameters(), s)
+        module.zero_grad()
+        x_t = torch.tensor(x[s], requires_grad=True)
+        expected = module(x_t)
+        (expected * torch.tensor(weights[s])).sum().backward()
+        np.testing.assert_allclose(out[s], expected.detach().numpy(), rtol=1e-12, atol=1e-12)
+        if to_input is not None:
+            np.testing.assert_allclose(to_input[s], x_t.grad.numpy(), rtol=1e-10, atol=1e-12)
+        for name, parameter in module.named_parameters():
+            np.testing.assert_allclose(
+                twin.parameters()[name].grad[s], parameter.grad.numpy(), rtol=1e-10, atol=1e-12, err_msg=name
+            )
+
+
+def central_differences(function, x, h=1e-6):
+    """d function / d x, one number at a time."""
+    slope = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += h
+        down[index] -= h
+        slope[index] = (function(up) - function(down)) / (2 * h)
+    return slope
+
+
+LAYERS = {
+    "linear": (lambda n: layers.Linear(n, 3, streams()), lambda n: nn.Linear(n, 3)),
+    "leaky-relu": (lambda n: layers.LeakyReLU(0.2), lambda n: nn.LeakyReLU(0.2)),
+    "relu": (lambda n: layers.ReLU(), lambda n: nn.ReLU()),
+    "tanh": (lambda n: layers.Tanh(), lambda n: nn.Tanh()),
+    "sigmoid": (lambda n: layers.Sigmoid(), lambda n: nn.Sigmoid()),
+    "silu": (lambda n: layers.SiLU(), lambda n: nn.SiLU()),
+    "norm": (lambda n: layers.LayerNorm(n, streams()), lambda n: nn.LayerNorm(n)),
+    "plain-norm": (
+        lambda n: layers.LayerNorm(n, streams(), affine=False),
+        lambda n: nn.LayerNorm(n, elementwise_affine=False),
+    ),
+    "mlp": (lambda n: mlp.MLP(n, (4, 3), 2, streams()), lambda n: torch_mlp.MLP(n, (4, 3), 2)),
+    "tanh-mlp": (
+        lambda n: mlp.MLP(n, (4,), 2, streams(), act="tanh"),
+        lambda n: torch_mlp.MLP(n, (4,), 2, act="tanh"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@settings(max_examples=15, deadline=None)
+@given(n=st.integers(2, 6), rows=sizes)
+def test_layer_agrees_with_autograd(name, n, rows):
+    make, reference = LAYERS[name]
+    twin = make(n)
+    randomise(twin)
+    compare(twin, reference(n), normal(len(SEEDS), rows, n))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_agrees_with_central_differences(name):
+    make, _ = LAYERS[name]
+    twin, x = make(3), normal(len(SEEDS), 4, 3, seed=5)
+    randomise(twin)
+    weights = normal(*twin.forward(x).shape, seed=2)
+
+    def loss(inputs):
+        return float((twin.forward(inputs) * weights).sum())
+
+    expected = central_differences(loss, x)
+    loss(x)
+    np.testing.assert_allclose(twin.backward(weights), expected, rtol=1e-6, atol=1e-7)
+    for name, parameter in twin.parameters().items():
+        found = parameter.grad.copy()
+
+        def moved(value, parameter=parameter):
+            before, parameter.value = parameter.value, value
+            answer = loss(x)
+            parameter.value = before
+            return answer
+
+        expected = central_differences(moved, parameter.value)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7, err_msg=name)
+
+
+def randomise(twin):
+    """Weights away from the zeros and ones that some layers start with."""
+    for index, parameter in enumerate(twin.parameters().values()):
+        parameter.value = normal(*parameter.value.shape, seed=index + 7)
+
+
+@settings(max_examples=15, deadline=None)
+@given(n=widths, rows=sizes, condition=st.integers(0, 4), depth=st.integers(1, 3))
+def test_residual_network_agrees_with_autograd(n, rows, condition, depth):
+    twin = mlp.ResidualMLP(n, 4, depth, 3, streams(), condition=condition, zero_start=True)
+    randomise(twin)
+    x, e = normal(2, rows, n), normal(2, rows, condition) if condition else None
+    out = twin.forward(x, e)
+    weights = normal(*out.shape, seed=1)
+    to_x, to_e = twin.backward(weights)
+    for s in range(2):
+        module = torch_mlp.ResidualMLP(n, 4, depth, 3, condition=condition)
+        load(module, twin.parameters(), s)
+        x_t = torch.tensor(x[s], requires_grad=True)
+        e_t = None if e is None else torch.tensor(e[s], requires_grad=True)
+        (module(x_t, e_t) * torch.tensor(weights[s])).sum().backward()
+        np.testing.assert_allclose(to_x[s], x_t.grad.numpy(), rtol=1e-9, atol=1e-11)
+        if e_t is not None:
+            np.testing.assert_allclose(to_e[s], e_t.grad.numpy(), rtol=1e-9, atol=1e-11)
+        for name, parameter in module.named_parameters():
+            np.testing.assert_allclose(twin.parameters()[name].grad[s], parameter.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def test_embedding_of_noise_levels_agrees_with_autograd():
+    twin = embed.FourierEmbedding(5, streams(), features=8)
+    u = normal(2, 6)
+    out = twin.forward(u)
+    twin.backward(weights := normal(*out.shape, seed=1))
+    for s in range(2):
+        module = torch_embed.FourierEmbedding(5, features=8).double()
+        load(module, twin.parameters(), s)
+        module.frequencies = torch.tensor(2.0 ** np.linspace(-3, 3, 4))  # made in float32 there
+        expected = module(torch.tensor(u[s]))
+        (expected * torch.tensor(weights[s])).sum().backward()
+        np.testing.assert_allclose(out[s], expected.detach().numpy(), rtol=1e-12)
+        for name, parameter in module.named_parameters():
+            np.testing.assert_allclose(twin.parameters()[name].grad[s], parameter.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(d=widths, octaves=st.integers(0, 4))
+def test_octave_features_and_their_jacobian_agree_with_autograd(d, octaves):
+    twin, x, t = embed.OctaveFeatures(octaves), normal(2, 3, d), normal(2, 3, d, seed=4)
+    out = twin.forward(x)
+    weights = normal(*out.shape, seed=1)
+
+    def features(x):
+        return torch.cat([x, torch_embed.octave_features(x, octaves)], 1) if octaves else x
+
+    x_t = torch.tensor(x[0], requires_grad=True)
+    expected, tangent = torch.autograd.functional.jvp(features, x_t, torch.tensor(t[0]))
+    (features(x_t) * torch.tensor(weights[0])).sum().backward()
+    np.testing.assert_allclose(out[0], expected.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(twin.backward(weights)[0], x_t.grad.numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(twin.tangent(t)[0], tangent.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+# --- losses ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", gan.LOSSES)
+@settings(max_examples=20, deadline=None)
+@given(rows=sizes, spread=st.floats(0.1, 20))
+def test_gan_losses_agree_with_autograd(name, rows, spread):
+    real, fake = spread * normal(2, rows), spread * normal(2, rows, seed=1)
+    of_discriminator, of_generator = torch_gan.LOSSES[name]
+    loss, to_real, to_fake = gan.LOSSES[name][0](real, fake)
+    generator_loss, to_generated = gan.LOSSES[name][1](real, fake)
+    for s in range(2):
+        real_t, fake_t = torch.tensor(real[s], requires_grad=True), torch.tensor(fake[s], requires_grad=True)
+        expected = of_discriminator(real_t, fake_t)
+        by_real, by_fake = torch.autograd.grad(expected, (real_t, fake_t))
+        np.testing.assert_allclose(loss[s], expected.item(), rtol=1e-8)  # torch leaves out a term beyond 20
+        np.testing.assert_allclose(to_real[s], by_real, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(to_fake[s], by_fake, rtol=1e-8, atol=1e-12)
+        expected = of_generator(real_t, fake_t)
+        np.testing.assert_allclose(generator_loss[s], expected.item(), rtol=1e-8, atol=1e-12)
+        (by_fake,) = torch.autograd.grad(expected, fake_t)
+        np.testing.assert_allclose(to_generated[s], by_fake, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", gan.LOSSES)
+def test_gan_losses_agree_with_central_differences(name):
+    real, fake = 2 * normal(1, 5), 2 * normal(1, 5, seed=1)
+    of_discriminator, of_generator = gan.LOSSES[name]
+    _, to_real, to_fake = of_discriminator(real, fake)
+    options = {"rtol": 1e-6, "atol": 1e-9}
+    np.testing.assert_allclose(to_real, central_differences(lambda r: of_discriminator(r, fake)[0][0], real), **options)
+    np.testing.assert_allclose(to_fake, central_differences(lambda f: of_discriminator(real, f)[0][0], fake), **options)
+    _, to_fake = of_generator(real, fake)
+    np.testing.assert_allclose(to_fake, central_differences(lambda f: of_generator(real, f)[0][0], fake), **options)
+
+
+def test_losses_at_their_known_values():
+    zero = np.zeros((1, 4))
+    assert gan.discriminator_loss(zero, zero)[0] == pytest.approx(np.log(4))
+    assert gan.least_squares_discriminator_loss(zero + 0.5, zero + 0.5)[0] == pytest.approx(0.25)
+    assert gan.relativistic_discriminator_loss(zero, zero)[0] == pytest.approx(np.log(2))
+    kl, to_mean, to_logvar = vae.kl_to_standard(zero[..., None], zero[..., None])
+    assert not any(array.any() for array in (kl, to_mean, to_logvar))
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=sizes, d=widths, log_sigma=st.floats(-2, 1))
+def test_terms_of_the_bound_agree_with_autograd(rows, d, log_sigma):
+    x, mean, logvar = (normal(2, rows, d, seed=k) for k in range(3))
+    sigma = np.array([log_sigma, log_sigma / 2])
+    nll, to_mean, to_sigma = vae.gaussian_nll(x, mean, sigma)
+    kl, kl_to_mean, kl_to_logvar = vae.kl_to_standard(mean, logvar)
+    counted, to_kl = vae.free_bits_kl(kl, 0.3)
+    for s in range(2):
+        mean_t, logvar_t = torch.tensor(mean[s], requires_grad=True), torch.tensor(logvar[s], requires_grad=True)
+        sigma_t = torch.tensor(sigma[s], requires_grad=True)
+        expected = torch_vae.gaussian_nll(torch.tensor(x[s]), mean_t, sigma_t)
+        by_mean, by_sigma = torch.autograd.grad(expected.sum(), (mean_t, sigma_t))
+        np.testing.assert_allclose(nll[s], expected.detach(), rtol=1e-11)
+        np.testing.assert_allclose(to_mean[s], by_mean, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(to_sigma[s].sum(), by_sigma, rtol=1e-9, atol=1e-10)
+        each = torch_vae.kl_to_standard(mean_t, logvar_t)
+        total = torch_vae.free_bits_kl(each, 0.3)
+        by_mean, by_logvar = torch.autograd.grad(total, (mean_t, logvar_t))
+        np.testing.assert_allclose(kl[s], each.detach(), rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(counted[s], total.item(), rtol=1e-11)
+        np.testing.assert_allclose((to_kl * kl_to_mean)[s], by_mean, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose((to_kl * kl_to_logvar)[s], by_logvar, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("path", diffusion.PATHS)
+@settings(max_examples=15, deadline=None)
+@given(rows=sizes, d=widths)
+def test_denoising_loss_and_scales_agree_with_autograd(path, rows, d):
+    x, denoised, sigma = normal(1, rows, d), normal(1, rows, d, seed=1), np.exp(normal(1, rows))
+    scales = diffusion.PATHS[path](sigma[..., None], np.full((1, 1, 1), 0.7))
+    expected = torch_diffusion.PATHS[path](torch.tensor(sigma[0])[:, None], 0.7)
+    for one, other in zip(scales, expected, strict=True):
+        np.testing.assert_allclose(np.broadcast_to(one[0], other.shape), other, rtol=1e-12)
+    loss, to_denoised = diffusion.denoising_loss(x, denoised, scales)
+    leaf = torch.tensor(denoised[0], requires_grad=True)
+    value = torch_diffusion.denoising_loss(torch.tensor(x[0]), leaf, expected)
+    (slope,) = torch.autograd.grad(value.sum(), leaf)
+    np.testing.assert_allclose(loss[0], value.detach(), rtol=1e-11)
+    np.testing.assert_allclose(to_denoised[0], slope, rtol=1e-10, atol=1e-12)
+
+
+# --- penalties -------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(d=widths, rows=sizes, octaves=st.integers(0, 2))
+def test_penalty_of_the_input_gradient_agrees_with_double_backward(d, rows, octaves):
+    config = gan.GANConfig(discriminator_hidden=(5, 4), discriminator_octaves=octaves)
+    twin = gan.Discriminator(gan.Space((d,)), config, streams())
+    x, delta, pull = normal(2, rows, d), normal(2, rows, seed=1), normal(2, rows, seed=2)
+    logits = twin.forward(x)
+    gradient = twin.input_gradient()
+    twin.gradients(delta, 2 * pull[..., None] * gradient)  # of sum(delta D + pull |grad D|^2)
+    for s in range(2):
+        module = torch_gan.Discriminator(gan.Space((d,)), config)
+        load(module, twin.parameters(), s)
+        x_t = torch.tensor(x[s], requires_grad=True)
+        expected = module(x_t)
+        squared = torch_gan.squared_gradient(expected, x_t)
+        (expected * torch.tensor(delta[s]) + squared * torch.tensor(pull[s])).sum().backward()
+        np.testing.assert_allclose(logits[s], expected.detach(), rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose((gradient[s] ** 2).sum(1), squared.detach(), rtol=1e-10, atol=1e-12)
+        for name, parameter in module.named_parameters():
+            found = twin.parameters()[name].grad[s]
+            np.testing.assert_allclose(found, parameter.grad, rtol=1e-9, atol=1e-11, err_msg=name)
