@@ -99,7 +99,7 @@ CASES: dict[str, Case] = {
         f"gan-{toy}": Case(
             16,
             points("gan", toy),
-            (("modes", "second worst", float(modes), False), ("stray", "second worst", 0.05, True)),
+            (("modes", "second worst", float(modes), False), ("stray", "median", 0.05, True)),
         )
         for toy, modes in (("ring", 8), ("grid", 25))
     },
@@ -114,10 +114,11 @@ CASES: dict[str, Case] = {
     },
     **{
         f"mnist-{name}": Case(
-            5, mnist(name), (("class_share_min", "worst", 0.04, False), ("class_share_max", "worst", 0.20, True))
+            5, mnist(name), (("class_share_min", "median", 0.04, False), ("class_share_max", "median", 0.20, True))
         )
-        for name in MNIST
+        for name in MNIST[:-1]
     },
+    f"mnist-{MNIST[-1]}": Case(5, mnist(MNIST[-1]), ()),  # what the others are compared with
 }
 
 

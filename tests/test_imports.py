@@ -18,14 +18,16 @@ STEPS = [
     {"files", "config"},
     {"data", "nets", "noise", "outputs"},
     {"families"},
-    {"train", "process"},
+    {"train", "process", "scratch"},
     {"checkpoint", "run"},
-    {"recording"},
-    {"progress", "synthesizer", "flags"},
+    {"engines"},
+    {"recording", "ensembles"},
+    {"estimator"},
+    {"progress", "synthesizer", "flags", "parsing"},
     {"evaluation", "curves"},
     {"page"},
-    {"report"},
-    {"comparison"},
+    {"report", "gallery"},
+    {"comparison", "replicates"},
     {"cli"},
 ]
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms}
@@ -87,6 +89,30 @@ def test_densities_import_numpy_alone():
     assert found <= {"__future__", "collections.abc", "dataclasses", "typing", "math", "numpy"}
 
 
+def test_scratch_knows_densities_options_spaces_and_errors():
+    allowed = {"simulacra.config", "simulacra.space", "simulacra.errors", "simulacra.data.points.densities"}
+    standard = set(sys.stdlib_module_names) | {"numpy"}
+    for path in FILES:
+        if room(path) == "scratch":
+            names = {name for there, name in imports(path) if there != "scratch"}
+            assert names <= allowed, path
+            tree = ast.parse(path.read_text())
+            found = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            found |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+            assert {name.split(".")[0] for name in found} <= standard | {"simulacra"}, path
+
+
+def test_torch_is_imported_where_it_computes_and_nowhere_else():
+    homes = {"noise.py", "train.py", "engines/pytorch.py", "data/images/features.py"}
+    for path in FILES:
+        tree = ast.parse(path.read_text())
+        found = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        found |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        here = path.relative_to(ROOT)
+        if {"torch"} & {name.split(".")[0] for name in found}:
+            assert here.parts[0] in ("families", "nets") or here.as_posix() in homes, path
+
+
 def test_kinds_do_not_know_each_other_nor_families():
     for one, other in (("points", "images"), ("images", "points")):
         for path in (ROOT / "data" / one).glob("*.py"):
@@ -112,6 +138,7 @@ def test_nothing_is_ever_unpickled():
         "import simulacra; simulacra.__version__; dir(simulacra); simulacra.SimulacraError",
         "from simulacra.cli import main; main(['--help'])",
         "from simulacra.cli import main; main(['presets'])",
+        "import simulacra.scratch",
         "from simulacra.cli import main\n"
         "try: main(['train', 'toy:bimodal', '--family', 'gan', '--help'])\nexcept SystemExit: pass",
     ],
@@ -121,6 +148,13 @@ def test_the_door_is_light(command):
     code = f"{command}\nimport sys; print('HEAVY', [name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip().endswith("HEAVY []")
+
+
+def test_people_are_served_without_torch():
+    rooms = "engines, recording, estimator, synthesizer, evaluation, comparison, process, run, checkpoint"
+    code = f"from simulacra import {rooms}\nimport sys; print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "False"
 
 
 def test_public_names_are_there_and_wrong_ones_are_not():

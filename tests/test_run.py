@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 import simulacra as sim
 from simulacra import files, recording
 from simulacra.config import FAMILIES
-from simulacra.errors import SimulacraError
+from simulacra.engines import pytorch
+from simulacra.errors import DivergedError, SimulacraError
 from simulacra.recording import snapshot_steps
 from simulacra.run import FORMAT, Run
 from simulacra.synthesizer import SYNTHESIZERS, open_run, resume_run
-from simulacra.train import DivergedError
 
 KEYS = {"format", "version", "versions", "family", "options", "data", "space", "codec", "command", "created", "device",
         "num_parameters"}  # fmt: skip
@@ -162,9 +162,9 @@ def test_a_resumed_run_forgets_what_a_killed_one_wrote_after_its_checkpoint(sour
 
     monkeypatch.setattr(recording.Run, "save_status", lambda self, status, **k: None if status == "interrupted" else
                         files.write_json(self.path / "state" / "status.json", {"status": status, **k}))  # fmt: skip
-    real = recording.save_checkpoint
+    real = pytorch.save_checkpoint
     monkeypatch.setattr(
-        recording, "save_checkpoint", lambda path, training: None if training.step == 23 else real(path, training)
+        pytorch, "save_checkpoint", lambda path, training: None if training.step == 23 else real(path, training)
     )
     with pytest.raises(Killed):
         fit("gan", source, tiny, out=tmp_path / "parts", steps=60, progress=kill)
@@ -247,13 +247,13 @@ def test_a_resumed_run_needs_the_data_that_it_learned(source, tiny, tmp_path, cl
 def live(monkeypatch):
     """What is being trained, for a test to break: live["training"]."""
     found = {}
-    real = recording.train
+    real = pytorch.train
 
     def remember(training, *args):
         found["training"] = training
         yield from real(training, *args)
 
-    monkeypatch.setattr(recording, "train", remember)
+    monkeypatch.setattr(pytorch, "train", remember)
     return found
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import simulacra as sim
-from simulacra import recording, synthesizer
+from simulacra import engines
 from simulacra.config import FAMILIES
+from simulacra.engines.pytorch import find_device
 from simulacra.errors import SimulacraError, UnsupportedError
-from simulacra.synthesizer import SYNTHESIZERS, deferred_interrupt, find_device, open_run
+from simulacra.process import deferred_interrupt
+from simulacra.synthesizer import SYNTHESIZERS, open_run
 
 
 def pictures(n=120, seed=0):
@@ -55,7 +57,7 @@ def test_samples_are_what_came_in(models, family, kind):
 def test_the_same_seed_gives_the_same_samples_at_any_batch_size(models, family, kind, rows_at_once, monkeypatch):
     model = models[family, kind]
     expected = model.sample(23, seed=5)
-    monkeypatch.setattr(recording, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(engines, "ROWS_AT_ONCE", rows_at_once)
     # matrix products of other sizes add in another order: equal but for the last digits
     np.testing.assert_allclose(
         model.sample(23, seed=5).astype(float), expected.astype(float), rtol=1e-3, atol=1e-3 if kind == "points" else 1
@@ -166,7 +168,7 @@ def test_scores_do_not_depend_on_the_batch(models, family, cloud, monkeypatch):
     model = models[family, "points"]
     expected = model.score_samples(cloud[:30])
     assert expected.shape == (30,)
-    monkeypatch.setattr(synthesizer, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(engines, "ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(model.score_samples(cloud[:30]), expected, rtol=1e-3, atol=1e-3)
 
 

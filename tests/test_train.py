@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from simulacra import train as loop
-from simulacra.checkpoint import load_checkpoint, save_checkpoint
 from simulacra.config import FAMILIES, GANConfig, TrainingConfig, VAEConfig, family_config
+from simulacra.engines.pytorch import load_checkpoint, save_checkpoint
+from simulacra.errors import DivergedError
 from simulacra.families import build
 from simulacra.families.family import Update
 from simulacra.space import Batch, Space
-from simulacra.train import DivergedError, Training, batch_rows, learning_rate_factor, spent, train
+from simulacra.train import Training, batch_rows, learning_rate_factor, spent, train
 
 
 class Line(nn.Module):

@@ -17,6 +17,7 @@ _HOMES = {
     "open_run": "simulacra.synthesizer",
     "evaluate": "simulacra.evaluation",
     "compare": "simulacra.comparison",
+    "replicate": "simulacra.replicates",
     "write_report": "simulacra.report",
     "SimulacraError": "simulacra.errors",
 }
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "load",
     "open_run",
+    "replicate",
     "write_report",
 ]
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from simulacra.data import Dataset, load
     from simulacra.errors import SimulacraError
     from simulacra.evaluation import evaluate
+    from simulacra.replicates import replicate
     from simulacra.report import write_report
     from simulacra.synthesizer import GAN, VAE, Diffusion, open_run
 

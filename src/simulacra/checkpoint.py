@@ -1,94 +1,59 @@
-"""Weights and optimisers to and from safetensors: no pickles, each file whole or not there."""
+"""Named arrays to and from safetensors: no pickles, each file whole or not there, the same for every engine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors.numpy import save
 
 from simulacra.errors import SimulacraError
 from simulacra.files import write_atomically
-from simulacra.train import Training
 
 
-def save_weights(path: Path, module: nn.Module) -> None:
-    """Write a module's weights and buffers."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_atomically(path, save(tensors))  # as bytes: the library's own writer hides a full disk in an error of its own
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Write named arrays, with a few words beside them."""
+    whole = {name: np.require(array, requirements="C") for name, array in arrays.items()}
+    # as bytes: the library's own writer hides a full disk in an error of its own
+    write_atomically(path, save(whole, None if metadata is None else dict(metadata)))
 
 
-def load_weights(path: Path, module: nn.Module) -> None:
-    """Fill a module with the weights in a file.
-
-    Raises:
-        SimulacraError: If the file is missing, damaged, or of another model.
-    """
-    _fill(path, module, _read(path))
-
-
-def save_checkpoint(path: Path, training: Training) -> None:
-    """Write all that resuming needs into one file."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in zip(("weights", "ema"), training.modules, strict=True):
-        tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
-    for player, optimizer in training.optimizers.items():
-        for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{player}/{index}/{key}": value for key, value in state.items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"step": str(training.step), "elapsed": repr(training.elapsed)}
-    write_atomically(path, save(tensors, metadata))
-
-
-def load_checkpoint(path: Path, training: Training) -> None:
-    """Put training back to where a checkpoint was written.
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the words beside them.
 
     Raises:
-        SimulacraError: If the file is missing, damaged, or of another model.
+        SimulacraError: If the file is missing or damaged.
     """
-    tensors = _read(path)
-    for name, module in zip(("weights", "ema"), training.modules, strict=True):
-        _fill(path, module, _below(tensors, f"{name}/"))
-    try:
-        for player, optimizer in training.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"optimizer/{player}/").items():
-                index, what = key.split("/")
-                wanted = optimizer.param_groups[0]["params"][int(index)].shape
-                if what != "step" and value.shape != wanted:
-                    raise ValueError(f"optimizer/{player}/{key} is {list(value.shape)}, expected {list(wanted)}")
-                state.setdefault(int(index), {})[what] = value
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-        training.step, training.elapsed = int(metadata["step"]), float(metadata["elapsed"])
-    except (LookupError, ValueError, TypeError) as error:
-        raise SimulacraError(f"{path}: damaged ({error}); restore it from a copy or train again") from error
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _read(path: Path) -> dict[str, Tensor]:
     if not path.exists():
         raise SimulacraError(f"{path}: no such file; the run was never saved, or the file was deleted: train again")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise SimulacraError(f"{path}: damaged ({error}); restore it from a copy or train again") from error
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise damaged(path, error) from error
 
 
-def _fill(path: Path, module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
+def below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, under the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def check_fit(path: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+    """See that the arrays in a file are those of a model, by name and shape.
+
+    Raises:
+        SimulacraError: If they are not.
+    """
     for name in expected.keys() | found.keys():
         if expected.get(name) != found.get(name):
             raise SimulacraError(
                 f"{path}: does not fit config.json ({name} is {list(found.get(name) or [])}, "
                 f"expected {list(expected.get(name) or [])}); both must come from one run"
             )
-    with torch.no_grad():
-        module.load_state_dict(tensors)
+
+
+def damaged(path: Path, error: Exception) -> SimulacraError:
+    """The error that says so."""
+    return SimulacraError(f"{path}: damaged ({error}); restore it from a copy or train again")

@@ -11,17 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import tyro
 from tyro.conf import arg
 
 from simulacra.config import FAMILIES, PRESETS, TrainingConfig, check, family_config, resolve
 from simulacra.errors import SimulacraError, suggest
-from simulacra.flags import DATA_HELP, Compare, Evaluate, Presets, Sample, Train, say
-
-if TYPE_CHECKING:
-    pass
+from simulacra.flags import DATA_HELP, Compare, Evaluate, Presets, Replicate, Sample, Train, say, several
+from simulacra.parsing import parse
 
 # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -32,24 +29,32 @@ def train(argv: Sequence[str]) -> None:
     config_class = family_config(family)
     source = argv[0] if argv and not argv[0].startswith("-") else None
     preset, file = _value(argv, "--preset"), _option_file(_value(argv, "--config"))
-    defaults = resolve(family, _kind_at_a_glance(source), {}, preset=preset, file=file)
+    engine = _value(argv, "--engine")
+    glance = {} if engine is None else {"engine": engine}
+    defaults = resolve(family, _kind_at_a_glance(source), glance, preset=preset, file=file)
     options_type = Annotated[config_class, arg(name="", help=f"Options of the {family}.")]
     flags = [("args", Annotated[Train, arg(name="")]), ("options", options_type, defaults)]
-    parsed: Any = tyro.cli(
+    parsed = parse(
         dataclasses.make_dataclass("Parsed", flags),
-        prog="simulacra train", args=argv, description=_described(Train, family), config=(tyro.conf.OmitArgPrefixes,),
-    )  # fmt: skip
+        prog="simulacra train",
+        argv=argv,
+        description=_described(Train, family),
+    )
     args: Train = parsed.args
     given = _given(argv, parsed.options)
     if args.resume is not None:
         return _resume(args, given)
     check(args.source is not None, f"say what to learn: simulacra train SOURCE, where SOURCE is {DATA_HELP}")
     from simulacra.data import kind_of
+    from simulacra.engines import check_kind, without_labels
 
     source = str(args.source)
     settled = resolve(family, kind_of(source), given, preset=preset, file=file)
+    check_kind(settled.engine, kind_of(source), source)
     out = args.out or _fresh(Path("runs") / f"{_slug(source)}-{family}")
     dataset = args.data.load(source)
+    for note in without_labels(settled, dataset.classes)[1]:
+        say(f"note: {note}")
     if args.dry_run:
         print(
             json.dumps(
@@ -156,13 +161,17 @@ def evaluate(argv: Sequence[str]) -> None:
 def compare(argv: Sequence[str]) -> None:
     """Run `simulacra compare`."""
     args = _parse(Compare, argv)
-    for family in args.families:
-        family_config(family)
+    configs = [resolve(family, None, {"engine": args.engine}) for family in args.families]
     check(args.replicates >= 1, f"--replicates {args.replicates}: must be at least 1")
     from simulacra.comparison import compare as compare_families
+    from simulacra.data import kind_of
+    from simulacra.engines import check_kind, without_labels
     from simulacra.progress import training_bar
 
+    check_kind(args.engine, kind_of(args.source), args.source)
     dataset = args.data.load(args.source)
+    for note in dict.fromkeys(note for config in configs for note in without_labels(config, dataset.classes)[1]):
+        say(f"note: {note}")
     out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-compare")
     bars: dict[tuple[str, int], Callable[..., Any] | None] = {}
     from contextlib import ExitStack
@@ -183,7 +192,8 @@ def compare(argv: Sequence[str]) -> None:
 
         comparison = compare_families(
             dataset, families=args.families, minutes=args.minutes, steps=args.steps, replicates=args.replicates,
-            seed=args.seed, out=out, options={family: {"device": args.device} for family in args.families},
+            seed=args.seed, out=out,
+            options={family: {"device": args.device, "engine": args.engine} for family in args.families},
             progress=show, command=f"simulacra compare {' '.join(argv)}",
         )  # fmt: skip
     if args.json:
@@ -191,6 +201,45 @@ def compare(argv: Sequence[str]) -> None:
     else:
         print(comparison)
         print(f"report: {out / 'report.html'}")
+
+
+def replicate(argv: Sequence[str]) -> None:
+    """Run `simulacra replicate`."""
+    from simulacra.replicates import LEFT_OUT
+    from simulacra.replicates import replicate as run_replicates
+
+    family = _value(argv, "--family") or "gan"
+    options_type = several(resolve(family, "points", {"engine": "numpy"}), without=LEFT_OUT)
+    about = f"Options of the {family}, one or more values of each: all combinations are trained."
+    flags = [
+        ("args", Annotated[Replicate, arg(name="")]), ("options", Annotated[options_type, arg(name="", help=about)])
+    ]  # fmt: skip
+    parsed = parse(
+        dataclasses.make_dataclass("Parsed", flags),
+        prog="simulacra replicate",
+        argv=argv,
+        description=_described(Replicate, family),
+    )
+    args: Replicate = parsed.args
+    check(args.seeds >= 1, f"--seeds {args.seeds}: must be at least 1")
+    options = {name: values for name, values in _given(argv, parsed.options).items() if name not in LEFT_OUT}
+    from simulacra.progress import describe_replicates, training_bar
+
+    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-{family}-replicates")
+    with training_bar(f"{args.seeds} seeds", quiet=args.quiet, describe=describe_replicates) as shown:
+        bar: Any = shown
+        replicates = run_replicates(
+            args.source, family, options, range(args.seed, args.seed + args.seeds), out=out,
+            progress=None if bar is None else lambda moment: bar(moment, None),
+            command=f"simulacra replicate {' '.join(argv)}",
+        )  # fmt: skip
+    if args.json:
+        print_json(replicates.to_json())
+    else:
+        print(replicates)
+        print(f"report: {out / 'report.html'}")
+    if replicates.interrupted:
+        raise KeyboardInterrupt
 
 
 def presets(argv: Sequence[str]) -> None:
@@ -208,6 +257,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "sample": (sample, Sample),
     "evaluate": (evaluate, Evaluate),
     "compare": (compare, Compare),
+    "replicate": (replicate, Replicate),
     "presets": (presets, Presets),
 }
 
@@ -270,13 +320,13 @@ def print_json(value: Any) -> None:
 
 
 def _parse(cls: type[Any], argv: Sequence[str]) -> Any:
-    name = cls.__name__.lower()
-    return tyro.cli(cls, prog=f"simulacra {name}", args=argv, config=(tyro.conf.OmitArgPrefixes,))
+    return parse(cls, prog=f"simulacra {cls.__name__.lower()}", argv=argv)
 
 
 def _described(cls: type, family: str) -> str:
     others = " and ".join(name for name in FAMILIES if name != family)
-    return f"{cls.__doc__} These are the flags of --family {family}; for {others}: simulacra train --family NAME --help"
+    command = f"simulacra {cls.__name__.lower()} --family NAME --help"
+    return f"{cls.__doc__} These are the flags of --family {family}; for {others}: {command}"
 
 
 def _value(argv: Sequence[str], flag: str) -> str | None:
@@ -290,11 +340,12 @@ def _value(argv: Sequence[str], flag: str) -> str | None:
 
 
 def _given(argv: Sequence[str], options: TrainingConfig) -> dict[str, Any]:
-    """The options that the command line names, with their values."""
-    words = {
+    """The options that the command line names, with their values, in its order."""
+    words = [
         word.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for word in argv if word[:2] == "--"
-    }
-    return {name: value for name, value in dataclasses.asdict(options).items() if name in words}
+    ]
+    values = dataclasses.asdict(options)
+    return {name: values[name] for name in words if name in values}
 
 
 def _option_file(path: str | None) -> dict[str, Any] | None:

@@ -15,7 +15,9 @@ import numpy as np
 
 import simulacra
 from simulacra import synthesizer
+from simulacra.config import resolve
 from simulacra.data import Dataset, load
+from simulacra.engines import check_kind
 from simulacra.errors import SimulacraError, suggest
 from simulacra.evaluation import Evaluation, Figure, evaluate, show
 from simulacra.files import finite, write_json
@@ -190,11 +192,14 @@ def compare(
         The comparison. A run that fails does not stop the others; its row says so.
 
     Raises:
-        SimulacraError: If a family is unknown, the folder is not empty, or the data cannot be loaded.
+        SimulacraError: If a family or an option is unknown, the folder is not empty, the data cannot be loaded, or an
+            engine does not learn their kind.
     """
     out, options = Path(out), dict(options or {})
     _check(families, options, replicates, out)
     dataset = source if isinstance(source, Dataset) else load(source)
+    for family in families:
+        check_kind(resolve(family, dataset.kind, options.get(family, {})).engine, dataset.kind, dataset.name)
     if minutes is None and steps is None:
         minutes = MINUTES.get(dataset.kind, 0.75)
     runs: dict[str, list[Measured]] = {family: [] for family in families}

@@ -1,7 +1,7 @@
 """Every option of training and of the families, once: the command line, the Run folder and Python read these.
 
 Imports no torch, so that `--help` is instant. The order in which options are settled is: the defaults here,
-the recipe of the kind of data, a preset, a file, a flag.
+the recipe of the kind of data (for the NumPy engine, its own on top), a preset, a file, a flag.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class TrainingConfig:
     """Learn the distribution given the label, where the data have labels."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    engine: Literal["torch", "numpy"] = "torch"
+    """What computes: PyTorch, or plain NumPy with gradients by hand (points only)."""
 
     def __post_init__(self) -> None:
         check(self.steps is not None or self.minutes is not None, "give a budget: --steps or --minutes")
@@ -227,6 +229,16 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ),
 }  # fmt: skip
 
+# Over the recipe for points where the NumPy engine computes: networks so small that Python's own time is most of it.
+NUMPY_RECIPES: dict[str, dict[str, Any]] = {
+    "gan": dict(
+        generator_hidden=(32, 32), discriminator_hidden=(32, 32), lr=1e-3, discriminator_lr=4e-3, ema_decay=0.999,
+        batch_size=128, steps=2000,
+    ),
+    "vae": dict(width=32, depth=1, batch_size=64, steps=8000),
+    "diffusion": dict(width=64, depth=2, batch_size=128, lr=4e-3, steps=3000),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -273,24 +285,33 @@ def family_config(family: str) -> type[TrainingConfig]:
     return FAMILIES[family]
 
 
+# What a source that names the one and not the other sets back to nothing.
+COMPANIONS = {"minutes": "steps", "steps": "minutes", "gamma": "gamma_final", "lr": "discriminator_lr"}
+
+
 def resolve(
     family: str, kind: str | None, options: Mapping[str, Any], *, preset: str | None = None,
     file: Mapping[str, Any] | None = None,
 ) -> TrainingConfig:  # fmt: skip
-    """The config that follows from all sources of options: recipe of the kind < preset < file < options.
+    """The config that follows from all sources of options: recipes of kind and engine < preset < file < options.
 
-    A budget in `minutes` replaces a budget in `steps` of a weaker source, and the other way round.
+    A budget in `minutes` replaces a budget in `steps` of a weaker source, and the other way round; likewise a learning
+    rate or a gamma that is named alone holds for both players and throughout (`COMPANIONS`).
 
     Raises:
         SimulacraError: For an unknown option, preset or value, with the nearest known.
     """
     cls = family_config(family)
     settled: dict[str, Any] = {}
-    for layer in (RECIPES.get((family, kind or ""), {}), _preset(family, preset), file or {}, options):
+    hints = get_type_hints(cls)
+    given = (_preset(family, preset), file or {}, options)
+    engine = next((layer["engine"] for layer in reversed(given) if "engine" in layer), cls.engine)
+    overlay = NUMPY_RECIPES[family] if engine == "numpy" else {}
+    for layer in (RECIPES.get((family, kind or ""), {}), overlay, *given):
         layer = {name: _checked(cls, name, value) for name, value in layer.items()}
-        for budget, other in (("minutes", "steps"), ("steps", "minutes")):
-            if layer.get(budget) is not None and other not in layer:
-                settled[other] = None
+        for name, companion in COMPANIONS.items():
+            if layer.get(name) is not None and companion in hints and companion not in layer:
+                settled[companion] = None
         settled |= layer
     return cls(**settled)
 

@@ -46,11 +46,16 @@ def pictures(events: Sequence[dict[str, Any]], options: dict[str, Any], *, losse
     found = [_losses(events, names, str(options.get("loss", "")))] if any(n.endswith("/loss") for n in names) else []
     if losses_only:
         return found
+    if str(options.get("loss", "")) in _LOGS and "discriminator/adversarial" in names:
+        found.append(_value(events))
     if {"discriminator/real_logit", "discriminator/fake_logit"} <= set(names):
         found.append(_logits(events))
-    shown = ("/loss", "/real_logit", "/fake_logit", "/adversarial")
+    shown = ["/loss", "/real_logit", "/fake_logit", "/adversarial"]
+    if {"vae/recon", "vae/kl"} <= set(names):
+        found.append(_terms(events))
+        shown += ["vae/recon", "vae/kl", "vae/elbo"]
     rest = [name for name in ABOUT if name in names] + [n for n in names if n not in ABOUT]
-    rest = [name for name in rest if not name.endswith(shown) and not _repeats(events, name)]
+    rest = [name for name in rest if not name.endswith(tuple(shown)) and not _repeats(events, name)]
     return found + [_single(events, name) for name in rest[:8]]
 
 
@@ -99,6 +104,45 @@ def _losses(events: Sequence[dict[str, Any]], names: list[str], loss: str) -> Pi
     drawing.label(axes, "training step", f"loss{unit}")
     drawing.legend(axes)
     return Picture("Loss", caption, figure)
+
+
+def _value(events: Sequence[dict[str, Any]]) -> Picture:
+    """The game's value, minus the discriminator's loss."""
+    steps, losses = series(events, "discriminator/adversarial")
+    figure, axes = drawing.panel()
+    drawn = [_curve(axes, steps, -losses, VERMILLION, "V(D, G)"), np.array([-log(4)])]
+    axes.axhline(-log(4), color=INK, linestyle="--", linewidth=1, label="-log 4")
+    _range(axes, drawn)
+    drawing.label(axes, "training step", "V(D, G) (nats)")
+    drawing.legend(axes)
+    caption = (
+        "V(D, G) = E[log D(x)] + E[log(1 - D(G(z)))]: D makes it large, G makes it small. With the best D it is "
+        "-log 4 + 2 JSD, so it sinks to -log 4 where samples and data agree. D's loss is -V: its line is at + log 4."
+    )
+    return Picture("Value of the game", caption, figure)
+
+
+def _terms(events: Sequence[dict[str, Any]]) -> Picture:
+    """The two terms of minus the ELBO and their sum, in two panels, for on images one term dwarfs the other."""
+    recon, kl = series(events, "vae/recon"), series(events, "vae/kl")
+    figure, above = drawing.panel(drawing.WIDTH, 4.4)
+    rows = figure.add_gridspec(2, 1, height_ratios=(3, 2))
+    above.set_subplotspec(rows[0])
+    below = drawing.styled(figure.add_subplot(rows[1], sharex=above))
+    drawn = [_curve(above, *recon, BLUE, "reconstruction")]
+    if len(recon[1]) == len(kl[1]):
+        drawn.append(_curve(above, recon[0], recon[1] + kl[1], INK, "sum, minus the ELBO"))
+    _range(above, drawn)
+    _range(below, [_curve(below, *kl, GREEN, "KL"), np.zeros(1)])
+    above.tick_params(labelbottom=False)
+    drawing.label(above, "", "nats")
+    drawing.label(below, "training step", "KL (nats)")
+    drawing.legend(above)
+    caption = (
+        "Above, minus the log-likelihood of an example given its own code, and the sum of both terms (lower is "
+        "better); the gap is the KL term, drawn below: the information in the code. At 0 the decoder ignores it."
+    )
+    return Picture("The two terms of the bound", caption, figure)
 
 
 def _logits(events: Sequence[dict[str, Any]]) -> Picture:

@@ -15,6 +15,10 @@ class UnsupportedError(SimulacraError):
     """What was asked does not exist for this model, such as the density of a GAN."""
 
 
+class DivergedError(SimulacraError):
+    """A loss was NaN or infinite; the run keeps its last good state."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """A clause for an error text: the nearest known word, if any is near, and all that are known.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
 
-from simulacra.config import FAMILIES, PRESETS
+from simulacra.config import FAMILIES, PRESETS, TrainingConfig
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
@@ -116,9 +117,25 @@ class Compare:
     out: Annotated[Path | None, arg(help="the folder to make; by default runs/DATA-compare")] = None
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    engine: Annotated[str, arg(help="torch, or numpy: plain NumPy with gradients by hand, points only")] = "torch"
     quiet: Annotated[bool, arg(help="no bars")] = False
     json: Annotated[bool, arg(help="print the comparison as JSON")] = False
     data: Annotated[DataFlags, arg(name="")] = field(default_factory=DataFlags)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """Train many seeds of each configuration at once with the NumPy engine, and count how often each fails."""
+
+    source: Annotated[Positional[str], arg(help="toy:NAME, whose density is known exactly")]
+    family: Annotated[str, arg(help="gan, vae or diffusion; the flags below are those of the family named")] = "gan"
+    seeds: int = 64
+    """Runs of each configuration."""
+    seed: int = 0
+    """Seed of the first run; the others follow."""
+    out: Annotated[Path | None, arg(help="the folder to make; by default runs/DATA-FAMILY-replicates")] = None
+    quiet: Annotated[bool, arg(help="no bar")] = False
+    json: Annotated[bool, arg(help="print everything as JSON")] = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,35 @@ class Presets:
     """List the presets and what they are."""
 
     json: Annotated[bool, arg(help="print them as JSON")] = False
+
+
+def several(defaults: TrainingConfig, *, without: Collection[str]) -> Any:
+    """The options of a family where each takes one or more values, as a class with these defaults.
+
+    A tuple such as widths stays one value. Choices are checked where all options are, which names the nearest one.
+
+    Args:
+        defaults: What holds where nothing is said.
+        without: Options that are left out.
+    """
+    cls, fields = type(defaults), []
+    for name, hint in get_type_hints(cls).items():
+        default = getattr(defaults, name)
+        if name in without:
+            fields.append((name, Any, field(init=False, default=None)))
+            continue
+        single, choices = get_origin(hint) is tuple, get_args(hint) if get_origin(hint) is Literal else ()
+        if single:
+            hint = tuple[str, ...] if get_origin(get_args(hint)[0]) is Literal else hint
+        elif choices:
+            hint = Annotated[tuple[str, ...], arg(metavar=f"{'|'.join(choices)} ...")]
+        else:
+            hint = tuple[hint, ...]
+        fields.append((name, hint, default if single else (default,)))
+    # bases bring the help of every field; their checks are of single values
+    return make_dataclass(
+        "Several", fields, bases=(cls,), namespace={"__post_init__": lambda self: None}, frozen=True, kw_only=True
+    )
 
 
 def say(text: str) -> None:

@@ -73,7 +73,7 @@ def embed(picture: Picture, *, title: str | None = None) -> Shown:
         width, height = drawn.width, drawn.height
     else:
         width, height = (round(_DPI * inches) for inches in drawn.get_size_inches())
-    alt = f"{title}. {picture.caption}".strip()
+    alt = f"{title}. {picture.caption}".removeprefix(". ").strip()
     return Shown(title, picture.caption, alt, drawing.data_uri(drawn), width, height, isinstance(drawn, Sheet))
 
 

@@ -6,27 +6,62 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from simulacra.config import TrainingConfig
-    from simulacra.train import Progress
+    from simulacra.engines import Progress
 
 REFRESH = 0.2  # seconds; oftener nobody can read, and every look at a loss waits for the device
 
 
+class Moment(NamedTuple):
+    """Where replicates stand: many runs of several configurations, side by side.
+
+    Args:
+        name: The configuration under way.
+        number: Its number, from 1.
+        total: Number of configurations.
+        step: Training steps that all runs together have taken.
+        elapsed: Wall-clock seconds.
+        fraction: Share of all steps.
+    """
+
+    name: str
+    number: int
+    total: int
+    step: int
+    elapsed: float
+    fraction: float
+
+
 @contextmanager
-def training_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[Progress, TrainingConfig], None] | None]:
-    """A callback for `fit` that draws on the error stream, so that the output stays clean for scripts."""
+def training_bar(
+    title: str, *, quiet: bool = False, describe: Callable[[Any], str] | None = None
+) -> Iterator[Callable[[Progress, TrainingConfig], None] | None]:
+    """A callback for `fit` that draws on the error stream, so that the output stays clean for scripts.
+
+    Args:
+        title: What stands before the bar.
+        quiet: Draw nothing.
+        describe: What stands behind the bar, from the progress; step, rate, time left and losses by default.
+    """
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        yield from _bar(title)
+        yield from _bar(title, describe or _describer())
     else:
-        yield _lines(title)
+        yield _lines(title, describe or _describer())
 
 
-def _bar(title: str) -> Iterator[Callable[[Progress, TrainingConfig], None]]:
+def describe_replicates(moment: Moment) -> str:
+    """Rate of all runs together, time left and the configuration under way in words."""
+    left = moment.elapsed * (1 - moment.fraction) / max(moment.fraction, 1e-9)
+    which = f"{moment.name} ({moment.number} of {moment.total})" if moment.total > 1 else moment.name
+    return f"{moment.step / max(moment.elapsed, 1e-9):,.0f} steps/s  {_clock(left)} left  {which}"
+
+
+def _bar(title: str, describe: Callable[[Any], str]) -> Iterator[Callable[[Progress, TrainingConfig], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -38,7 +73,7 @@ def _bar(title: str) -> Iterator[Callable[[Progress, TrainingConfig], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=1.0, text="")
-        describe, shown = _describer(), 0.0
+        shown = 0.0
 
         def show(progress: Any, config: Any) -> None:
             nonlocal shown
@@ -50,9 +85,9 @@ def _bar(title: str) -> Iterator[Callable[[Progress, TrainingConfig], None]]:
         yield show
 
 
-def _lines(title: str) -> Callable[[Progress, TrainingConfig], None]:
+def _lines(title: str, describe: Callable[[Any], str]) -> Callable[[Progress, TrainingConfig], None]:
     """A line at every tenth of the budget."""
-    describe, tenth = _describer(), 0
+    tenth = 0
 
     def show(progress: Any, config: Any) -> None:
         nonlocal tenth

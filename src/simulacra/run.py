@@ -17,6 +17,7 @@ import json
 import platform
 import shutil
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,8 +77,8 @@ class Run:
                 raise SimulacraError(f"{self.path / 'config.json'}: {wrong}; restore it from a copy or train again")
 
     @classmethod
-    def create(cls, path: Path | str, config: dict[str, Any]) -> Run:
-        """Make the folder with its config.json.
+    def create(cls, path: Path | str, config: dict[str, Any], *, engine: str = "torch") -> Run:
+        """Make the folder with its config.json; `engine` is the library that computes.
 
         Raises:
             SimulacraError: If the folder holds something already, or cannot be written.
@@ -92,14 +93,9 @@ class Run:
                 )
         except PermissionError as error:
             raise SimulacraError(f"{path}: not allowed to look into it; choose another --out") from error
-        import torch
-
-        versions = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "simulacra": simulacra.__version__,
-        }
+        versions = {"python": platform.python_version()}
+        versions |= {name: version(name) for name in (engine, "numpy")}
+        versions["simulacra"] = simulacra.__version__
         made = {"format": FORMAT, "version": simulacra.__version__, "versions": versions}
         made |= {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         write_json(path / "config.json", made | config)

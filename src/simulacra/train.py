@@ -15,16 +15,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from simulacra.config import TrainingConfig
-from simulacra.errors import SimulacraError
+from simulacra.errors import DivergedError, SimulacraError
 from simulacra.families.family import Family
 from simulacra.noise import step_generator
 from simulacra.space import Batch
 
 FINITE_CHECK_EVERY = 50  # steps, where asking makes a device wait for its queue; on a CPU every loss is looked at
-
-
-class DivergedError(SimulacraError):
-    """A loss was NaN or infinite; the run keeps its last good state."""
 
 
 class Progress(NamedTuple):

@@ -13,6 +13,7 @@ from simulacra.data.points import figures as points
 from simulacra.data.points import plots
 from simulacra.data.points.densities import DENSITIES
 from simulacra.data.split import Dataset, Split
+from simulacra.run import Snapshot
 
 
 def points_of(name, n=4000):
@@ -31,11 +32,26 @@ def images_of(values):
 
 
 def ideal_model(dataset, family="diffusion"):
-    """What has learned the density exactly, in data units."""
+    """What has learned the density exactly, in data units; its z are the data themselves."""
     density = dataset.density
+
+    def trajectory(n, *, seed=0):
+        clean = dataset.train.values[:n]
+        noise = np.random.default_rng(seed).standard_normal(clean.shape)
+        yield from ((sigma, clean + sigma * noise) for sigma in (10.0, 1.0, 0.1, 0.0))
+
     return SimpleNamespace(
         family=family,
-        config_=SimpleNamespace(loss="non-saturating", sigma_min=0.002, sigma_max=80.0),
+        config_=SimpleNamespace(
+            loss="non-saturating", sigma_min=0.002, sigma_max=80.0, latent_dim=density.dim, prior="standard"
+        ),
+        run_=SimpleNamespace(
+            events=lambda: [{"step": k, "discriminator/adversarial": 1.0, "vae/sigma": 0.5} for k in (1, 50, 100)],
+            snapshots=lambda: [Snapshot(step, dataset.train.values[:500]) for step in (0, 10, 100)],
+        ),
+        encode=lambda values: (values, np.full(values.shape, 0.3)),
+        decode=lambda z: z,
+        trajectory=trajectory,
         codec_=SimpleNamespace(log_scale=0.0),
         score_name_="log-likelihood",
         denoise=density.denoise,
@@ -72,25 +88,6 @@ def test_data_without_a_density_are_drawn_against_held_out_examples(dim):
     found = points.pictures(dataset.train.values, dataset)
     assert all(is_labelled(picture.drawing) for picture in found)
     assert all(is_labelled(figure) for figure in points.frames([dataset.train.values] * 2, dataset))
-
-
-def test_best_discriminator_is_half_where_densities_agree():
-    dataset = points_of("bimodal")
-    samples = DENSITIES["bimodal"].sample(200_000, np.random.default_rng(1))[:, 0]
-    grid = np.linspace(-4, 4, 401)
-    best = points.best_discriminator(grid, samples, dataset)
-    likely = np.exp(DENSITIES["bimodal"].log_prob(grid[:, None])) > 0.05
-    assert np.abs(best[likely] - 0.5).max() < 0.02
-
-
-def test_best_discriminator_is_p_over_p_plus_q_for_two_known_densities():
-    dataset, q = points_of("bimodal"), DENSITIES["one-gaussian"]  # q is the right one of p's two modes
-    samples = q.sample(200_000, np.random.default_rng(1))[:, 0]
-    grid = np.linspace(-4, 4, 401)
-    best = points.best_discriminator(grid, samples, dataset)
-    assert best[np.searchsorted(grid, 2.0)] == pytest.approx(1 / 3, abs=0.01)  # p = q / 2 there
-    assert best[np.searchsorted(grid, -2.0)] == pytest.approx(1.0, abs=0.01)
-    assert np.isnan(points.best_discriminator(np.linspace(-40, 40, 401), samples, dataset)[0])
 
 
 def test_paths_of_the_ideal_field_end_at_the_modes():
@@ -167,9 +164,3 @@ def test_the_ink_of_a_picture_is_the_pages_and_the_text_is_repeatable():
 def test_evenly_keeps_the_first_and_the_last():
     assert drawing.evenly(list(range(100)), 5) == [0, 25, 50, 74, 99]
     assert drawing.evenly([1, 2], 5) == [1, 2]
-
-
-def test_a_shift_of_the_logit_is_taken_out_and_nothing_else():
-    ideal = np.array([0.2, 0.5, np.nan, 0.9])
-    shifted = 1 / (1 + np.exp(-(np.log(np.array([0.2, 0.5, 0.5, 0.9]) / np.array([0.8, 0.5, 0.5, 0.1])) + 3)))
-    np.testing.assert_allclose(points.without_constant(shifted, ideal)[[0, 1, 3]], ideal[[0, 1, 3]], atol=1e-9)

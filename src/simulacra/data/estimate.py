@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -111,6 +113,30 @@ def mean_estimate(items: Array, resamples: int, seed: int) -> Estimate:
     n = len(items)
     error = bootstrap_error(lambda rng: float(items[rng.integers(0, n, n)].mean()), resamples, seed)
     return Estimate(float(items.mean()), error)
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    r"""The interval of a probability of which `successes` of n independent trials are known.
+
+    .. math:: \frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4 n^2}}}
+              {1 + \frac{z^2}{n}}, \qquad \hat p = \frac{\text{successes}}{n}
+
+    with z the normal quantile of the level: every probability p for which :math:`\hat p` lies within z standard errors
+    :math:`\sqrt{p (1 - p) / n}` of p. It is never empty, also where all trials went the same way.
+
+    Args:
+        successes: From 0 to n.
+        n: At least 1.
+        level: Share of such intervals that hold the true probability.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} successes of {n} trials")
+    z, share = NormalDist().inv_cdf((1 + level) / 2), successes / n
+    centre, reach = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = ((centre + sign * reach) / (1 + z * z / n) for sign in (-1, 1))
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding may pass 0, 1 or the share itself
 
 
 def choose(size: int, n: int, seed: int) -> Array:

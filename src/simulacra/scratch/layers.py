@@ -62,12 +62,14 @@ class Linear:
 
     def forward(self, x: ndarray) -> ndarray:
         self.x = x
-        return x @ self.weight.value.swapaxes(1, 2) + self.bias.value[:, None]
+        y = product(x, self.weight.value.swapaxes(1, 2))
+        y += self.bias.value[:, None]
+        return y
 
     def backward(self, grad: ndarray) -> ndarray:
         np.matmul(grad.swapaxes(1, 2), self.x, out=self.weight.grad)
         self.bias.grad[:] = row_sum(grad)
-        return grad @ self.weight.value
+        return product(grad, self.weight.value)
 
 
 class LeakyReLU:
@@ -83,8 +85,9 @@ class LeakyReLU:
         return {}
 
     def forward(self, x: ndarray) -> ndarray:
-        rise = x.dtype.type(1 - self.slope)
-        self.mask = (x > 0) * rise + x.dtype.type(self.slope)  # np.where takes three times as long
+        self.mask = np.greater(x, 0, out=np.empty_like(x), casting="unsafe")  # ones and zeros; np.where is far slower
+        self.mask *= 1 - self.slope
+        self.mask += self.slope
         return x * self.mask
 
     def backward(self, grad: ndarray) -> ndarray:
@@ -202,6 +205,11 @@ class Sequential:
         for layer in reversed(self.layers):
             grad = layer.backward(grad)
         return grad
+
+
+def product(a: ndarray, b: ndarray) -> ndarray:
+    """The matrix product a b, (S, B, k) by (S, k, m); where k is 1 the outer product, for which NumPy's own is slow."""
+    return a * b if b.shape[1] == 1 else a @ b
 
 
 def row_sum(x: ndarray) -> ndarray:

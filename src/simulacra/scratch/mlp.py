@@ -17,6 +17,7 @@ from simulacra.scratch.layers import (
     SiLU,
     Tanh,
     named,
+    product,
 )
 from simulacra.scratch.noise import Streams
 
@@ -79,9 +80,9 @@ class Critic(MLP):
         u = np.ones((*linears[-1].x.shape[:-1], 1), linears[-1].x.dtype)
         self.signals = [u]  # u_L, ..., u_1
         for linear, mask in zip(reversed(linears[1:]), reversed(masks), strict=True):
-            u = mask.backward(u @ linear.weight.value)
+            u = mask.backward(product(u, linear.weight.value))
             self.signals.append(u)
-        return u @ linears[0].weight.value
+        return product(u, linears[0].weight.value)
 
     def gradients(self, delta: ndarray, tangent: ndarray | None = None) -> None:
         """Write the gradient of L + P into the parameters; after `input_gradient`.
@@ -97,7 +98,7 @@ class Critic(MLP):
             if t is not None:
                 right += t
                 if index < len(masks):
-                    t = masks[index].backward(t @ linear.weight.value.swapaxes(1, 2))
+                    t = masks[index].backward(product(t, linear.weight.value.swapaxes(1, 2)))
             np.matmul(u.swapaxes(1, 2), right, out=linear.weight.grad)
             np.matmul(delta.swapaxes(1, 2), u, out=linear.bias.grad[:, None])
 

@@ -243,7 +243,7 @@ class PointMeasures:
         self.exact: dict[str, float] = {}
         if self.density is not None and self.modes is not None:
             self.radius = NEAR * (self.density.mode_sd or 0.0)
-            self.expected = self._mode_counts(train)[:-1] / len(train)
+            self.expected = self.mode_counts(train)[:-1] / len(train)
             if len(self.modes) == 1 or pdist(self.modes).min() >= 2 * self.radius:
                 # Disjoint balls: what lies outside its own mode's ball hardly ever falls into another.
                 self.exact["stray"] = float(chi2.sf(NEAR**2, self.dim))
@@ -259,7 +259,7 @@ class PointMeasures:
         grid = Grid(np.stack([low - margin, high + margin], axis=1), COARSE_BINS[self.dim])
         return grid, grid.counts(train) / len(train)
 
-    def _mode_counts(self, values: Array) -> Array:
+    def mode_counts(self, values: Array) -> Array:
         """Samples within 3 sd of each mode, and last those near none, (k + 1,)."""
         assert self.modes is not None
         # A sample belongs to its nearest mode, so overlapping balls count nobody twice.
@@ -281,7 +281,7 @@ class PointMeasures:
             estimates["jsd"] = Estimate(jensen_shannon(counts, self.masses), error)
         estimates["swd"] = self.slices.estimate((values - self.mean) / self.scale, bootstrap, self.seed)
         if self.modes is not None:
-            counts = self._mode_counts(values)
+            counts = self.mode_counts(values)
             there = covered(counts[:-1] / n, self.expected)
             error = bootstrap_error(
                 lambda rng: covered(rng.multinomial(n, counts / n)[:-1] / n, self.expected).sum(), bootstrap, self.seed

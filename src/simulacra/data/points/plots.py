@@ -68,13 +68,13 @@ def scatter(
 ) -> Figure:
     """2-D points (n, 2) as dots over the exact density in grey; points outside the axes are counted in the legend."""
     figure, axes = drawing.panel(width, height, grid=density is None)
-    _underlay(axes, density, limits)
+    underlay(axes, density, limits)
     shown = values[:most]
     low, high = np.array(limits).T
     outside = int(((shown < low) | (shown > high)).any(axis=1).sum())
     text = name if not outside else f"{name} ({outside:,} of {len(shown):,} outside)"
     axes.scatter(shown[:, 0], shown[:, 1], s=4, c=colour, alpha=0.45, linewidths=0, rasterized=True, label=text)
-    _square(axes, limits)
+    place(axes, limits)
     if not bare:
         drawing.legend(axes)
     return figure
@@ -102,7 +102,7 @@ def judged(d: np.ndarray, samples: np.ndarray, limits: Limits) -> Figure:
     )
     shown = samples[:1000]
     axes.scatter(shown[:, 0], shown[:, 1], s=3, c="#1a1a1a", alpha=0.5, linewidths=0, rasterized=True, label="samples")
-    _square(axes, limits)
+    place(axes, limits)
     drawing.colorbar(figure, image, axes, "D(x), probability of real")
     return figure
 
@@ -156,7 +156,7 @@ def denoiser(
 def field(points: np.ndarray, denoised: np.ndarray, limits: Limits, *, density: Any = None) -> Figure:
     """Arrows from noisy points (n, 2) to their denoised values (n, 2), coloured by length, over the exact density."""
     figure, axes = drawing.panel(drawing.WIDTH + 0.45, 3.4, grid=False)
-    _underlay(axes, density, limits)
+    underlay(axes, density, limits)
     delta = denoised - points
     length = np.linalg.norm(delta, axis=1)
     cell = (limits[0][1] - limits[0][0]) / np.sqrt(len(points))
@@ -165,7 +165,7 @@ def field(points: np.ndarray, denoised: np.ndarray, limits: Limits, *, density: 
         points[:, 0], points[:, 1], drawn[:, 0], drawn[:, 1], length, cmap="viridis", angles="xy", scale_units="xy",
         scale=1, width=0.005, headwidth=4,
     )  # fmt: skip
-    _square(axes, limits)
+    place(axes, limits)
     drawing.colorbar(figure, arrows, axes, "length of D(x; σ) - x (units of x)")
     return figure
 
@@ -181,7 +181,7 @@ def heat(density: np.ndarray, limits: Limits) -> Figure:
         aspect="auto",
         vmin=0,
     )
-    _square(axes, limits)
+    place(axes, limits)
     drawing.colorbar(figure, image, axes, "density (1 / unit of x²)")
     return figure
 
@@ -249,7 +249,8 @@ def _weights(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.full(len(values), 1.0 / (max(len(values), 1) * (edges[1] - edges[0])))
 
 
-def _underlay(axes: Axes, density: Any, limits: Limits) -> None:
+def underlay(axes: Axes, density: Any, limits: Limits) -> None:
+    """Shades the exact density in grey over the plane; nothing where there is none, or not two axes."""
     if density is None or len(limits) != 2:
         return
     points, side = grid_points(limits, 120)
@@ -261,7 +262,8 @@ def _underlay(axes: Axes, density: Any, limits: Limits) -> None:
     )  # fmt: skip
 
 
-def _square(axes: Axes, limits: Limits) -> None:
+def place(axes: Axes, limits: Limits) -> None:
+    """Gives the axes their range and names, to the same scale where their lengths are near each other."""
     (left, right), (bottom, top) = limits
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)

@@ -1,0 +1,361 @@
+"""What GAN, VAE and Diffusion share: fit, sample, score_samples, for every family, kind of data and engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from simulacra.config import TrainingConfig, resolve
+from simulacra.data import Dataset, kind, kind_of, load
+from simulacra.engines import Model, Progress, Session, check_kind, find_engine, portions, without_labels
+from simulacra.errors import SimulacraError, UnsupportedError, suggest
+from simulacra.process import command_line, deferred_interrupt
+from simulacra.recording import record
+from simulacra.run import Run
+from simulacra.space import Batch
+
+SCORE_NAMES = {
+    "diffusion": "log-likelihood",
+    "vae": "bound on the log-likelihood (importance-weighted)",
+}
+
+
+class Synthesizer:
+    """A generative model for people: fit it to data, draw samples, ask what it has learned.
+
+    Made by `GAN`, `VAE` and `Diffusion`, or by `open_run`. What `fit` learned has a trailing underscore.
+
+    Args:
+        preset: Name of a published model; see `simulacra.config.PRESETS`.
+        **options: Fields of the family's config, such as steps, minutes, seed, lr. What is not given follows the recipe
+            for the kind of data.
+
+    Attributes:
+        config_: All options as they were settled.
+        codec_: What takes the data to model space and back.
+        network_: The trained family with averaged weights: a torch module, or what `simulacra.scratch` makes of NumPy.
+        run_: The Run folder, with curves and snapshots.
+    """
+
+    family: str = ""
+
+    def __init__(self, *, preset: str | None = None, **options: Any) -> None:
+        self.preset, self.options = preset, options
+        resolve(self.family, None, options, preset=preset)  # a wrong option fails here and not after loading
+        self._fitted: tuple[TrainingConfig, Any, Model, Run] | None = None
+        self._dataset: Dataset | None = None
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({options})" + (f" fitted, {self.run_.path}" if self._fitted else "")
+
+    # --- learning -----------------------------------------------------------------------------------------------
+
+    def fit(
+        self, data: Any, *, out: Path | str | None = None,
+        progress: Callable[[Progress, TrainingConfig], Any] | None = None,
+    ) -> Self:  # fmt: skip
+        """Learn the distribution of the training split of the data.
+
+        Ctrl-C finishes the step, saves, and then raises KeyboardInterrupt; the run can be resumed.
+
+        Args:
+            data: A Dataset, or anything that `load` takes: an array, a path, a name.
+            out: Where the Run folder is to be; a temporary one, gone with the model, if None.
+            progress: Called after every step.
+
+        Raises:
+            SimulacraError: If the data or `out` cannot be used.
+            DivergedError: If a loss is not a number; the run keeps its last good state.
+        """
+        config = resolve(self.family, None, self.options, preset=self.preset)
+        if config.engine != "torch" and not isinstance(data, Dataset):
+            check_kind(config.engine, kind_of(data), _source_name(data))  # a glance, before what may take long
+        dataset = data if isinstance(data, Dataset) else load(data)
+        check_kind(config.engine, dataset.kind, dataset.name)
+        config = resolve(self.family, dataset.kind, self.options, preset=self.preset)
+        config, notes = without_labels(config, dataset.classes)
+        codec = kind(dataset.kind).Codec.fit(dataset.train, len(dataset.classes) if config.conditional else 0)
+        rows = codec.encode(dataset.train.values, dataset.train.labels)
+        session = find_engine(config.engine).Session.begin(self.family, codec.space, config, rows)
+        if out is None:
+            out = tempfile.mkdtemp(prefix="simulacra-")
+            weakref.finalize(self, shutil.rmtree, out, ignore_errors=True)
+        described = dataset.describe()
+        description = {
+            "family": self.family,
+            "preset": self.preset,
+            "options": dataclasses.asdict(config),
+            "data": described | {"notes": [*described["notes"], *notes]},
+            "space": dataclasses.asdict(codec.space),
+            "codec": codec.state(),
+            "num_parameters": session.model.parameters,
+            "device": session.device_name,
+            "command": command_line(),
+        }
+        run = Run.create(out, description, engine=config.engine)
+        return self._learn(run, session, config, dataset, progress)
+
+    def _learn(
+        self, run: Run, session: Session, config: TrainingConfig, dataset: Dataset,
+        progress: Callable[[Progress, TrainingConfig], Any] | None,
+    ) -> Self:  # fmt: skip
+        self._dataset = dataset
+        self._fitted = config, kind(dataset.kind).Codec.restore(run.config["codec"]), session.model, run
+        with deferred_interrupt() as interrupted, session.threads():
+            steps = record(run, session, config)
+            for step in steps:
+                if progress:
+                    progress(step, config)
+                if interrupted():
+                    steps.close()  # saves
+                    raise KeyboardInterrupt
+        return self
+
+    # --- what was learned ---------------------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[TrainingConfig, Any, Model, Run]:
+        if self._fitted is None:
+            raise SimulacraError(f"this {type(self).__name__} has learned nothing yet; call fit(data) first")
+        return self._fitted
+
+    @property
+    def config_(self) -> TrainingConfig:
+        return self._parts()[0]
+
+    @property
+    def codec_(self) -> Any:
+        return self._parts()[1]
+
+    @property
+    def _model(self) -> Model:
+        return self._parts()[2]
+
+    @property
+    def network_(self) -> Any:
+        return self._model.network
+
+    @property
+    def run_(self) -> Run:
+        return self._parts()[3]
+
+    @property
+    def device_(self) -> Any:
+        """What computes samples and scores: a torch device, or "cpu" for the NumPy engine."""
+        return self._model.device
+
+    @property
+    def num_parameters_(self) -> int:
+        """Weights of all players together."""
+        return sum(self._model.parameters.values())
+
+    @property
+    def dataset_(self) -> Dataset:
+        """The data that the model learned, loaded again if it was opened from a Run.
+
+        Raises:
+            SimulacraError: If they came from memory, are gone, or have changed.
+        """
+        if self._dataset is None:
+            data = self.run_.config["data"]
+            if data["source"] is None:
+                raise SimulacraError(
+                    f"{self.run_.path}: learned an array from memory, which is not kept; "
+                    "save it as .npy and train on that"
+                )
+            try:
+                dataset = load(data["source"], **data["options"])
+            except TypeError as error:
+                where = self.run_.path / "config.json"
+                raise SimulacraError(f"{where}: damaged, data.options ({error}); restore it from a copy") from error
+            if dataset.fingerprint != data["fingerprint"]:
+                raise SimulacraError(
+                    f"{data['source']}: has changed since {self.run_.path} was trained "
+                    f"(fingerprint {dataset.fingerprint}, was {data['fingerprint']}); restore it or train again"
+                )
+            self._dataset = dataset
+        return self._dataset
+
+    @dataset_.setter
+    def dataset_(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def sample(self, n: int, *, label: Any = None, seed: int = 0, **options: Any) -> np.ndarray:
+        """n new examples, of the type, range and shape that came in.
+
+        Example i depends on the seed and i alone, so more samples begin with the same ones.
+
+        Args:
+            n: How many.
+            label: A class by name or number, or one for each sample; drawn as in the training data if None.
+            seed: The same seed gives the same samples on the same machine.
+            **options: guidance_scale for all families; sampler and sampling_steps for diffusion.
+
+        Raises:
+            SimulacraError: If n is not positive or the label unknown.
+        """
+        _check_count(n)
+        labels = None if label is None else self._label_ids(label, n)
+        batches = self._model.draw(int(n), seed=seed, label=labels, **self._options(options))
+        return np.concatenate([self.codec_.decode(batch) for batch in batches])
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        known = ["guidance_scale", *(["sampler", "sampling_steps"] if self.family == "diffusion" else [])]
+        for name in options:
+            if name not in known:
+                raise SimulacraError(f'a {self.family} cannot be sampled with "{name}": {suggest(name, known)}')
+        return options
+
+    def _label_ids(self, label: Any, n: int) -> np.ndarray:
+        classes = self.run_.config["data"]["classes"]
+        if not self.codec_.space.num_classes:
+            why = "its data had no labels" if not classes else "it was trained with --no-conditional"
+            raise SimulacraError(f"this model knows no labels, for {why}; leave out the label")
+        several = np.atleast_1d(np.asarray(label, dtype=object))
+        if len(several) not in (1, n):
+            raise SimulacraError(f"{len(several)} labels for {n} samples; give one, or one for each")
+        ids = []
+        for one in several:
+            if str(one) not in classes:
+                raise SimulacraError(f'no class "{one}": {suggest(str(one), classes)}')
+            ids.append(classes.index(str(one)))
+        return np.resize(np.asarray(ids, dtype=np.int64), n)
+
+    @property
+    def score_name_(self) -> str | None:
+        """What `score_samples` gives: a log-likelihood, a bound on it, or None if it cannot be had."""
+        if self.family == "diffusion" and not 0 < self.codec_.space.dim <= 16:
+            return None
+        return SCORE_NAMES.get(self.family)
+
+    def score_samples(self, values: Any, labels: Any = None) -> np.ndarray:
+        """Log-density of each example in nats, in the data's own units: (n,).
+
+        Exact up to the solver for a diffusion model of points; a lower bound (importance-weighted, 64 draws) for a VAE.
+
+        Raises:
+            UnsupportedError: For a GAN, which has no density, and for a diffusion model of more than 16 numbers.
+        """
+        if self.family == "gan":
+            raise UnsupportedError(
+                "a GAN has no density: it makes samples and cannot score them; use a VAE or diffusion"
+            )
+        scale = getattr(self.codec_, "log_scale", 0.0)
+        return _joined(self._model.score(batch, start) for batch, start in self._rows(values, labels)) - scale
+
+    def discriminate(self, values: Any, labels: Any = None) -> np.ndarray:
+        """D(x), the probability that each example is real: (n,).
+
+        Raises:
+            UnsupportedError: If the model is no GAN.
+        """
+        if self.family != "gan":
+            raise UnsupportedError(f"a {self.family} model has no discriminator; use a GAN")
+        return _joined(self._model.discriminate(batch) for batch, _ in self._rows(values, labels))
+
+    def denoise(self, values: Any, sigma: float, labels: Any = None) -> np.ndarray:
+        """The estimate of the clean data behind noisy values: float (n, ...), in the data's units.
+
+        Args:
+            values: Data with Gaussian noise.
+            sigma: Standard deviation of that noise in model space, where data have about unit scale.
+            labels: Class ids.
+
+        Raises:
+            UnsupportedError: If the model is no diffusion model.
+        """
+        if self.family != "diffusion":
+            raise UnsupportedError(f"a {self.family} model has no denoiser; use a diffusion model")
+        x = _joined(self._model.denoise(batch, sigma) for batch, _ in self._rows(values, labels))
+        return self._in_data_units(x)
+
+    def encode(self, values: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of q(z | x), the latents that each example may have come from: (n, latent_dim).
+
+        Raises:
+            UnsupportedError: If the model is no VAE.
+        """
+        if self.family != "vae":
+            raise UnsupportedError(f"a {self.family} model has no encoder; use a VAE")
+        parts = [self._model.encode(batch) for batch, _ in self._rows(values, labels)]
+        return _joined(mean for mean, _ in parts), np.exp(_joined(logvar for _, logvar in parts) / 2)
+
+    def decode(self, z: Any, label: Any = None) -> np.ndarray:
+        """What latents stand for, in the data's units: G(z) of a GAN, the mean of p(x | z) of a VAE.
+
+        Args:
+            z: Latents, (n, latent_dim).
+            label: As of `sample`, and needed where the model learned with labels.
+
+        Raises:
+            UnsupportedError: If the model is a diffusion model, whose latents are as large as the data.
+        """
+        if self.family == "diffusion":
+            raise UnsupportedError("a diffusion model has no decoder, it walks from noise to data: see trajectory(n)")
+        z, size = np.asarray(z, dtype=np.float64), getattr(self.config_, "latent_dim", 0)
+        if z.ndim != 2 or z.shape[1] != size or not len(z):
+            raise SimulacraError(f"latents of shape {z.shape}: the model's are (n, {size}); pass that")
+        if label is None and self.codec_.space.num_classes:
+            raise SimulacraError("this model was trained with labels; give a label, or one for each latent")
+        ids = None if label is None else self._label_ids(label, len(z))
+        batches = [self._model.decode(z[rows], None if ids is None else ids[rows]) for rows in portions(len(z))]
+        return np.concatenate([self.codec_.decode(batch) for batch in batches])
+
+    def trajectory(
+        self, n: int, *, label: Any = None, seed: int = 0, **options: Any
+    ) -> Iterator[tuple[float, np.ndarray]]:
+        """The walk from noise to n samples: each noise level, down to 0, with the states there in the data's units.
+
+        The last state is what `sample` gives for the same arguments. Noise levels are in units of model space.
+
+        Args:
+            n: How many; all of them are held in memory.
+            label: As of `sample`.
+            seed: As of `sample`.
+            **options: sampler, sampling_steps and guidance_scale.
+
+        Raises:
+            UnsupportedError: If the model is no diffusion model.
+        """
+        if self.family != "diffusion":
+            raise UnsupportedError(f"a {self.family} model draws samples in one step; use a diffusion model")
+        _check_count(n)
+        labels = None if label is None else self._label_ids(label, n)
+        walk = self._model.trajectory(int(n), seed=seed, label=labels, **self._options(options))
+        return ((sigma, self._in_data_units(x)) for sigma, x in walk)
+
+    def _in_data_units(self, x: np.ndarray) -> np.ndarray:
+        """The continuous part of examples, (n, *shape), as values."""
+        return self.codec_.decode(Batch(x, np.zeros((len(x), 0), np.int64)))
+
+    def _rows(self, values: Any, labels: Any) -> Iterator[tuple[Batch, int]]:
+        """All values in model space, a batch at a time with the number of its first row."""
+        batch = self.codec_.encode(values, labels if self.codec_.space.num_classes else None)
+        if batch.label is None and self.codec_.space.num_classes and self.family != "diffusion":
+            raise SimulacraError("this model was trained with labels; give the labels of the examples too")
+        return ((batch.rows(rows), rows.start) for rows in portions(batch.size))
+
+    def save(self, path: Path | str) -> Path:
+        """Copy the Run folder to a path that holds nothing yet."""
+        self.run_.copy_to(path)
+        return Path(path)
+
+
+def _check_count(n: Any) -> None:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n <= 0:
+        raise SimulacraError(f"{n} samples: n must be a whole number above 0")
+
+
+def _source_name(data: Any) -> str:
+    return str(data) if isinstance(data, str | Path) else "the array"
+
+
+def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(parts))

@@ -1,0 +1,33 @@
+"""Mistakes on the command line are told in one line."""
+
+import pytest
+
+from simulacra.errors import SimulacraError
+from simulacra.flags import Compare, Sample
+from simulacra.parsing import parse
+
+
+@pytest.mark.parametrize(
+    ("kind", "argv", "says"),
+    [
+        (Compare, ["digits", "--steps", "abc"], '--steps: "abc" is no whole number; see simulacra x --help'),
+        (Compare, ["digits", "--stepz", "3"], "Unrecognized options: --stepz, 3; perhaps you meant --steps; see"),
+        (Compare, ["digits", "--minutes", "soon"], '--minutes: "soon" is no number'),
+        (Compare, ["digits", "--replicates"], "Missing value for argument '--replicates'"),
+        (Sample, [], "Missing from simulacra x: PATH a Run folder"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_way_out(kind, argv, says):
+    with pytest.raises(SimulacraError) as caught:
+        parse(kind, prog="simulacra x", argv=argv)
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+    assert not set(str(caught.value)) & set("│╭╮─")
+
+
+def test_what_is_right_is_parsed_and_help_is_no_mistake(capsys):
+    assert parse(Compare, prog="simulacra x", argv=["digits", "--replicates", "3"]).replicates == 3
+    with pytest.raises(SystemExit) as stop:
+        parse(Compare, prog="simulacra x", argv=["--help"])
+    assert not stop.value.code
+    assert "--replicates" in capsys.readouterr().out
