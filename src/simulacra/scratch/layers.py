@@ -80,15 +80,23 @@ class LeakyReLU:
 
     def __init__(self, slope: float = 0.2) -> None:
         self.slope = slope
+        self._mask: ndarray | None = None
 
     def parameters(self) -> dict[str, Parameter]:
         return {}
 
     def forward(self, x: ndarray) -> ndarray:
-        self.mask = np.greater(x, 0, out=np.empty_like(x), casting="unsafe")  # ones and zeros; np.where is far slower
-        self.mask *= 1 - self.slope
-        self.mask += self.slope
-        return x * self.mask
+        self.x, self._mask = x, None
+        return np.maximum(x, self.slope * x)
+
+    @property
+    def mask(self) -> ndarray:
+        """Ones where x > 0, slopes elsewhere: made when it is first asked for, for not every forward has a backward."""
+        if self._mask is None:
+            self._mask = np.greater(self.x, 0, out=np.empty_like(self.x), casting="unsafe")  # np.where is far slower
+            self._mask *= 1 - self.slope
+            self._mask += self.slope
+        return self._mask
 
     def backward(self, grad: ndarray) -> ndarray:
         return grad * self.mask

@@ -48,9 +48,9 @@ class SGD:
     def __init__(self, values: ndarray, grads: ndarray) -> None:
         self.values, self.grads = values, grads
 
-    def step(self, lr: ndarray) -> None:
-        """Move by the gradients, with a learning rate for each seed, (S, 1)."""
-        self.values -= lr * self.grads
+    def step(self, lr: float | ndarray) -> None:
+        """Move by the gradients, with one learning rate, or one for each seed, (S, 1)."""
+        self.values -= np.asarray(lr, self.values.dtype) * self.grads
 
 
 class Adam:
@@ -72,18 +72,21 @@ class Adam:
         self.mean, self.square = np.zeros_like(values), np.zeros_like(values)
         self.t = 0
 
-    def step(self, lr: ndarray) -> None:
-        """Move by the gradients, with a learning rate for each seed, (S, 1)."""
+    def step(self, lr: float | ndarray) -> None:
+        """Move by the gradients, with one learning rate, or one for each seed, (S, 1)."""
         self.t += 1
-        self.mean += (1 - self.beta1) * (self.grads - self.mean)
+        if self.beta1:
+            self.mean += (1 - self.beta1) * (self.grads - self.mean)
+        else:
+            self.mean[:] = self.grads
         self.square += (1 - self.beta2) * (self.grads * self.grads - self.square)
         if self.weight_decay:
-            self.values *= 1 - lr * self.weight_decay
+            self.values *= np.asarray(1 - lr * self.weight_decay, self.values.dtype)
+        unbias = math.sqrt(1 - self.beta2**self.t)
         size = np.sqrt(self.square)
-        size *= 1 / math.sqrt(1 - self.beta2**self.t)
-        size += self.eps
+        size += self.eps * unbias
         np.divide(self.mean, size, out=size)
-        size *= lr / (1 - self.beta1**self.t)
+        size *= np.asarray(lr * (unbias / (1 - self.beta1**self.t)), size.dtype)
         self.values -= size
 
 
@@ -228,12 +231,14 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
             factor = learning_rate_factor(fraction, config)
             for player, loss, extra in family.updates(batch, training.rng, fraction):
                 optimizer = training.optimizers[player]
+                rate: float | ndarray = rates[player] * factor
                 training.failed |= ~np.isfinite(loss)
                 if training.failed.any():
                     optimizer.grads[training.failed] = 0
+                    rate = np.where(training.failed, 0, rate)[:, None]
                 if config.clip:
                     clip(optimizer.grads, config.clip)
-                optimizer.step(np.where(training.failed, 0, rates[player] * factor).astype(dtype)[:, None])
+                optimizer.step(rate)
                 logs[f"{player}/loss"] = loss
                 for name, value in extra.items():
                     logs[f"{player}/{name}"] = value
