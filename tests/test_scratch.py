@@ -225,6 +225,7 @@ def test_the_bound_stays_below_the_exact_likelihood_of_a_linear_model():
         ("vae", VAEConfig(likelihood="bernoulli"), Space((2,)), "--likelihood bernoulli"),
         ("vae", VAEConfig(sigma="analytic"), Space((2,)), "--sigma analytic"),
         ("diffusion", DiffusionConfig(), Space((1, 28, 28)), "--engine torch"),
+        ("diffusion", DiffusionConfig(network="conv"), Space((2,)), "--network conv"),
         ("vae", VAEConfig(), Space((2,), (3,)), "discrete"),
         ("gan", GANConfig(), Space((2,), (), 4), "labels"),
     ],

@@ -47,6 +47,10 @@ class TrainingConfig:
     """Decay a step of the moving average of the weights that samples are drawn with; 0 for none."""
     conditional: bool = True
     """Learn the distribution given the label, where the data have labels."""
+    network: Literal["mlp", "conv"] = "mlp"
+    """Perceptrons, or convolutions for pictures."""
+    network_size: Literal["tiny", "small", "base"] = "tiny"
+    """Of convolutional networks: about 1, 4 or 15 million weights."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     engine: Literal["torch", "numpy"] = "torch"

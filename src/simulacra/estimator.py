@@ -305,7 +305,10 @@ class Synthesizer:
         if label is None and self.codec_.space.num_classes:
             raise SimulacraError("this model was trained with labels; give a label, or one for each latent")
         ids = None if label is None else self._label_ids(label, len(z))
-        batches = [self._model.decode(z[rows], None if ids is None else ids[rows]) for rows in portions(len(z))]
+        batches = [
+            self._model.decode(z[rows], None if ids is None else ids[rows])
+            for rows in portions(len(z), self._model.rows_at_once)
+        ]
         return np.concatenate([self.codec_.decode(batch) for batch in batches])
 
     def trajectory(
@@ -340,7 +343,7 @@ class Synthesizer:
         batch = self.codec_.encode(values, labels if self.codec_.space.num_classes else None)
         if batch.label is None and self.codec_.space.num_classes and self.family != "diffusion":
             raise SimulacraError("this model was trained with labels; give the labels of the examples too")
-        return ((batch.rows(rows), rows.start) for rows in portions(batch.size))
+        return ((batch.rows(rows), rows.start) for rows in portions(batch.size, self._model.rows_at_once))
 
     def save(self, path: Path | str) -> Path:
         """Copy the Run folder to a path that holds nothing yet."""

@@ -25,7 +25,7 @@ SMALL_WORK = 50_000_000
 """Multiplications of one pass over a batch below which one thread is fastest. Found with torch on two cores: there two
 threads were never faster, and up to fifty times slower where another program used the second core."""
 
-ROWS_AT_ONCE = 4096  # of a sampler: as fast as more, in bounded memory
+ROWS_AT_ONCE = 4096  # of a sampler with perceptrons: as fast as more, in bounded memory
 
 
 class Progress(Protocol):
@@ -80,6 +80,11 @@ class Model(Protocol):
     @property
     def parameters(self) -> dict[str, int]:
         """Number of weights of each player."""
+        ...
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many examples go through the network together without memory to speak of."""
         ...
 
     def draw(
@@ -236,9 +241,9 @@ def find_engine(name: str) -> Engine:
     return cast(Engine, import_module(ENGINES[name]))
 
 
-def portions(n: int) -> Iterator[slice]:
-    """Rows 0 to n in order, `ROWS_AT_ONCE` at a time."""
-    return (slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(0, n, ROWS_AT_ONCE))
+def portions(n: int, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
+    """Rows 0 to n in order, `size` at a time."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def check_kind(name: str, kind: str, source: str) -> None:

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from simulacra.checkpoint import below, check_fit, damaged, read_arrays, write_arrays
 from simulacra.config import TrainingConfig
-from simulacra.engines import SMALL_WORK, portions
+from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
 from simulacra.errors import SimulacraError
 from simulacra.families import build
 from simulacra.noise import Noise
 from simulacra.space import Batch, Space
 from simulacra.train import Progress, Training, train
+
+PIXELS_AT_ONCE = 2**18  # of a sampler with convolutions: about half a gigabyte of maps in a tiny network
 
 
 class Model:
@@ -43,6 +45,11 @@ class Model:
         return next(self.network.parameters()).device
 
     @property
+    def rows_at_once(self) -> int:
+        conv = self.network.config.network == "conv"
+        return max(1, PIXELS_AT_ONCE // self.network.space.dim) if conv else ROWS_AT_ONCE
+
+    @property
     def parameters(self) -> dict[str, int]:
         return {name: count(player) for name, player in self.network.players().items()}
 
@@ -50,7 +57,7 @@ class Model:
     def draw(
         self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, **options: Any
     ) -> Iterator[Batch]:
-        for rows in portions(n):
+        for rows in portions(n, self.rows_at_once):
             noise = Noise(seed, rows=rows.stop - rows.start, start=start + rows.start, device=self.device)
             part = None if label is None else torch.as_tensor(label[rows], device=self.device)
             yield to_arrays(self.network.sample(rows.stop - rows.start, label=part, noise=noise, **options))
@@ -146,6 +153,8 @@ class Session:
         return f"cpu, {torch.get_num_threads()} threads"
 
     def threads(self) -> AbstractContextManager[None]:
+        if self.config.network == "conv":  # each weight is used at many places
+            return few_threads(SMALL_WORK)
         return few_threads(sum(self.model.parameters.values()) * self.config.batch_size)
 
     def steps(self, config: TrainingConfig) -> Iterator[Progress]:

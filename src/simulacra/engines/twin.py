@@ -12,7 +12,7 @@ import numpy as np
 from simulacra import scratch
 from simulacra.checkpoint import check_fit, damaged, read_arrays, write_arrays
 from simulacra.config import TrainingConfig
-from simulacra.engines import SMALL_WORK, portions
+from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.scratch import Noise, Progress, Training, train
 from simulacra.space import Batch, Space
@@ -27,6 +27,7 @@ class Model:
     """
 
     device = "cpu"
+    rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, family: str, network: Any) -> None:
         self.family, self.network = family, network

@@ -18,13 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simulacra.config import DiffusionConfig
+from simulacra.config import DiffusionConfig, check
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot
+from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot
 from simulacra.families.samplers import SAMPLERS, Denoise, State, karras_sigmas, walk
 from simulacra.nets.embed import FourierEmbedding, octave_features
 from simulacra.nets.mlp import ResidualMLP, flat
+from simulacra.nets.unet import SIZES, UNet
 from simulacra.noise import Noise
 from simulacra.space import Batch, Known, Space
 
@@ -105,20 +106,25 @@ class Denoiser(nn.Module):
 
     def __init__(self, space: Space, config: DiffusionConfig) -> None:
         super().__init__()
-        path = config.path
+        conv, path = convolutional(space, config.network), config.path
         if path == "auto":
-            path = "clean" if space.dim > config.width else "edm"
+            path = "clean" if space.dim > config.width and not conv else "edm"
         self.space, self.scales = space, PATHS[path]
-        condition = min(config.width, CONDITION_WIDTH)
+        condition = CONDITION_WIDTH if conv else min(config.width, CONDITION_WIDTH)
         self.embed_noise = FourierEmbedding(condition)
         # one more than there are classes: the last stands for "any"
         self.embed_label = nn.Embedding(space.num_classes + 1, condition) if space.num_classes else None
         self.octaves = config.octaves
         inputs = (1 + 2 * self.octaves) * space.dim
         inputs += sum(space.categories) + len(space.categories)  # every discrete variable has a value more, "hidden"
-        self.backbone = ResidualMLP(
-            inputs, config.width, config.depth, space.width, condition=condition, zero_start=True
-        )
+        if conv:
+            check(not self.octaves, "--octaves: a convolutional network has none; leave it out")
+            size = SIZES[config.network_size]
+            self.backbone = UNet(space.shape, condition, width=size["width"], depth=size["depth"])
+        else:
+            self.backbone = ResidualMLP(
+                inputs, config.width, config.depth, space.width, condition=condition, zero_start=True
+            )
         self.register_buffer("sigma_data", torch.ones(()))
 
     def forward(self, x_t: Tensor, sigma: Tensor, c: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:

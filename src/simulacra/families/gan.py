@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simulacra.config import GANConfig
+from simulacra.config import GANConfig, check
 from simulacra.errors import UnsupportedError
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, draw, labels_for, one_hot, split_head
+from simulacra.families.heads import class_shares, convolutional, draw, labels_for, one_hot, split_head
+from simulacra.nets.conv import SIZES, ConvDown, ConvUp
 from simulacra.nets.embed import octave_features
 from simulacra.nets.mlp import MLP, flat
 from simulacra.noise import Noise
@@ -142,7 +143,10 @@ class Generator(nn.Module):
         self.space = space
         self.octaves = config.generator_octaves
         inputs = config.latent_dim * (1 + 2 * self.octaves) + space.num_classes
-        self.layers = MLP(inputs, config.generator_hidden, space.width, act=config.activation)
+        if convolutional(space, config.network):
+            self.layers = ConvUp(inputs, space.shape, **SIZES[config.network_size])
+        else:
+            self.layers = MLP(inputs, config.generator_hidden, space.width, act=config.activation)
         self.bounded = config.output == "tanh"
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -159,8 +163,12 @@ class Discriminator(nn.Module):
         super().__init__()
         self.space = space
         self.octaves = config.discriminator_octaves
-        inputs = space.width + 2 * self.octaves * space.dim + space.num_classes
-        self.layers = MLP(inputs, config.discriminator_hidden, 1, act=config.activation)
+        if convolutional(space, config.network):
+            check(not self.octaves, "--discriminator-octaves: a convolutional network has none; leave it out")
+            self.layers = ConvDown(space.shape, 1, extra=space.num_classes, **SIZES[config.network_size])
+        else:
+            inputs = space.width + 2 * self.octaves * space.dim + space.num_classes
+            self.layers = MLP(inputs, config.discriminator_hidden, 1, act=config.activation)
 
     def forward(self, row: Tensor, label: Tensor | None = None) -> Tensor:
         given = None if label is None else F.one_hot(label, self.space.num_classes).float()

@@ -8,8 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from simulacra.errors import UnsupportedError
 from simulacra.noise import Noise
 from simulacra.space import Batch, Space
+
+
+def convolutional(space: Space, network: str) -> bool:
+    """Whether the networks are convolutional.
+
+    Raises:
+        UnsupportedError: If convolutions are asked for what is no picture.
+    """
+    if network == "conv" and (len(space.shape) != 3 or space.categories):
+        raise UnsupportedError("--network conv learns pictures alone; use --network mlp")
+    return network == "conv"
 
 
 def one_hot(c: Tensor, categories: Sequence[int]) -> Tensor:

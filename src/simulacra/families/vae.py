@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from simulacra.config import VAEConfig
 from simulacra.errors import SimulacraError, UnsupportedError
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, cross_entropy, draw, labels_for, one_hot, split_head
+from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot, split_head
+from simulacra.nets.conv import SIZES, ConvDown, ConvUp
 from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.noise import Noise
 from simulacra.space import Batch, Known, Space
 
 LOG_SIGMA_MIN = math.log(1e-3)  # data are stored in steps no finer; without a bound the likelihood has none
+ENCODED_AT_ONCE = 512  # pictures, in bounded memory
 ENCODINGS_FITTED = 10_000  # enough for 64 full covariances in 32 dimensions; EM stays within seconds
 
 # --- the two terms of the bound: pure functions ----------------------------------------------------------------
@@ -78,8 +80,12 @@ class Encoder(nn.Module):
 
     def __init__(self, space: Space, config: VAEConfig) -> None:
         super().__init__()
-        inputs = space.width + space.num_classes
-        self.layers = ResidualMLP(inputs, config.width, config.depth, 2 * config.latent_dim)
+        if convolutional(space, config.network):
+            size = SIZES[config.network_size]
+            self.layers = ConvDown(space.shape, 2 * config.latent_dim, extra=space.num_classes, **size)
+        else:
+            inputs = space.width + space.num_classes
+            self.layers = ResidualMLP(inputs, config.width, config.depth, 2 * config.latent_dim)
 
     def forward(self, row: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.layers(row).chunk(2, dim=1)
@@ -93,7 +99,10 @@ class Decoder(nn.Module):
         super().__init__()
         self.space = space
         inputs = config.latent_dim + space.num_classes
-        self.layers = ResidualMLP(inputs, config.width, config.depth, space.width)
+        if convolutional(space, config.network):
+            self.layers = ConvUp(inputs, space.shape, **SIZES[config.network_size])
+        else:
+            self.layers = ResidualMLP(inputs, config.width, config.depth, space.width)
         self.log_sigma = nn.Parameter(torch.zeros(()), requires_grad=config.sigma == "learned")
 
     def forward(self, z: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -204,7 +213,9 @@ class VAE(nn.Module):
         data = data.rows(
             slice(None, None, -(-data.size // ENCODINGS_FITTED))
         )  # evenly, for files may be sorted by class
-        mean, logvar = self.encode(data)
+        parts = [self.encode(data.rows(slice(start, start + ENCODED_AT_ONCE)))
+                 for start in range(0, data.size, ENCODED_AT_ONCE)]  # fmt: skip
+        mean, logvar = (torch.cat(part) for part in zip(*parts, strict=True))
         z = mean + (logvar / 2).exp() * Noise(seed, rows=data.size, device=mean.device).normal(mean.shape[1])
         points = z.double().cpu().numpy()
         k = min(self.config.components, max(1, len(points) // 10))

@@ -19,7 +19,7 @@ from numpy import ndarray
 from simulacra.config import DiffusionConfig
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.scratch.embed import FourierEmbedding, OctaveFeatures
-from simulacra.scratch.family import Player, Update, quiet, require_points
+from simulacra.scratch.family import Player, Update, quiet, require_points, settle
 from simulacra.scratch.layers import Parameter, SiLU, named
 from simulacra.scratch.mlp import ResidualMLP
 from simulacra.scratch.noise import Noise, Streams
@@ -152,6 +152,7 @@ class Diffusion:
         self, space: Space, config: DiffusionConfig, *, seeds: Sequence[int] = (0,), dtype: Any = np.float32
     ) -> None:
         require_points(space, "diffusion model")
+        settle(config, {})
         self.space, self.config, self.seeds = space, config, tuple(seeds)
         self.dtype = np.dtype(dtype)
         self.denoiser = Denoiser(space, config, Streams(self.seeds, dtype=dtype))

@@ -120,7 +120,7 @@ def settle(config: TrainingConfig, unsupported: dict[str, Sequence[Any]]) -> Non
     Raises:
         UnsupportedError: If one of them is asked for.
     """
-    for option, values in unsupported.items():
+    for option, values in {"network": ("conv",), **unsupported}.items():
         asked = getattr(config, option)
         for one in asked if isinstance(asked, tuple) else (asked,):
             if one in values:

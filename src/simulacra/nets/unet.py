@@ -1,0 +1,142 @@
+"""A U-Net that is told a condition: the backbone of a denoiser of pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simulacra.nets.conv import pad_to, start_at_zero
+
+SIZES: dict[str, dict[str, int]] = {  # channels at the highest level, and blocks at each level
+    "tiny": {"width": 32, "depth": 2},
+    "small": {"width": 64, "depth": 2},
+    "base": {"width": 128, "depth": 3},
+}
+PATCHED = 16  # pixels a side from which on the network looks at patches of 2 x 2 instead of pixels
+HEAD = 32  # channels of one attention head
+
+
+def groups(channels: int) -> int:
+    """Groups of channels that are normalised together: as many as divide them, of at least 8 channels, at most 16."""
+    return max(count for count in (16, 8, 4, 2, 1) if channels % count == 0 and (channels // count >= 8 or count == 1))
+
+
+class UNetBlock(nn.Module):
+    r"""Two convolutions beside a short cut; a condition scales and shifts the second's normalised input.
+
+    .. math:: x + f_2((1 + a) \, \mathrm{norm}(f_1(x)) + b), \quad (a, b) = W e
+
+    Source: Dhariwal and Nichol 2021, section 4.3 (adaptive group normalisation).
+    """
+
+    def __init__(self, inputs: int, outputs: int, condition: int) -> None:
+        super().__init__()
+        self.norm_in = nn.GroupNorm(groups(inputs), inputs)
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm = nn.GroupNorm(groups(outputs), outputs, affine=False)
+        self.condition = nn.Linear(condition, 2 * outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        start_at_zero(self.second)
+        start_at_zero(self.condition)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.first(F.silu(self.norm_in(x)))
+        scale, shift = self.condition(embedding)[:, :, None, None].chunk(2, dim=1)
+        h = self.norm(h) * (1 + scale) + shift
+        return self.skip(x) + self.second(F.silu(h))
+
+
+class Attention(nn.Module):
+    """Every place of a map looks at every other; starts as the identity (Vaswani et al. 2017)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD)
+        self.norm = nn.GroupNorm(groups(channels), channels)
+        self.inner = nn.Conv2d(channels, 3 * channels, 1)
+        self.outer = nn.Conv2d(channels, channels, 1)
+        start_at_zero(self.outer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, height, width = x.shape
+        parts = self.inner(self.norm(x)).reshape(n, 3, self.heads, c // self.heads, height * width)
+        query, key, value = parts.transpose(3, 4).unbind(1)  # (B, heads, places, channels of a head)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        return x + self.outer(seen.transpose(2, 3).reshape(n, c, height, width))
+
+
+class UNet(nn.Module):
+    """From a picture as one flat row (B, C * H * W) and an embedding (B, condition) to such a row, zero at the start.
+
+    Pictures of 16 pixels or more are taken apart into patches of 2 x 2. Sides that do not divide are padded with their
+    edge and cropped again. Attention is at the lowest level.
+
+    Args:
+        shape: Of the picture, (C, H, W).
+        condition: Width of the embedding.
+        width: Channels at the highest level.
+        factors: Channels of each level, in units of `width`, from high to low.
+        depth: Blocks at each level on the way down; one more on the way up.
+
+    Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Hoogeboom et al. 2023 for the patches.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], condition: int, *, width: int, factors: Sequence[int] = (1, 2), depth: int = 2
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.patch = 2 if max(shape[1:]) >= PATCHED else 1
+        multiple = self.patch * 2 ** (len(factors) - 1)
+        self.padded = [math.ceil(side / multiple) * multiple for side in shape[1:]]
+        widths = [width * factor for factor in factors]
+        pixels = shape[0] * self.patch**2
+        self.first = nn.Conv2d(pixels, widths[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        kept, now = [widths[0]], widths[0]
+        for level, size in enumerate(widths):
+            blocks = nn.ModuleList()
+            for _ in range(depth):
+                blocks.append(UNetBlock(now, size, condition))
+                now = size
+                kept.append(now)
+            self.down.append(blocks)
+            if level < len(widths) - 1:
+                kept.append(now)
+        self.middle = nn.ModuleList([UNetBlock(now, now, condition), UNetBlock(now, now, condition)])
+        self.attention = Attention(now)
+        for size in reversed(widths):
+            blocks = nn.ModuleList()
+            for _ in range(depth + 1):
+                blocks.append(UNetBlock(now + kept.pop(), size, condition))
+                now = size
+            self.up.append(blocks)
+        self.norm = nn.GroupNorm(groups(now), now)
+        self.last = nn.Conv2d(now, pixels, 3, padding=1)
+        start_at_zero(self.last)
+
+    def forward(self, row: Tensor, embedding: Tensor) -> Tensor:
+        x = pad_to(row.reshape(len(row), *self.shape), *self.padded)
+        x = F.pixel_unshuffle(x, self.patch)
+        h = self.first(x.contiguous(memory_format=torch.channels_last))
+        kept = [h]
+        for level, blocks in enumerate(self.down):
+            if level:
+                h = F.avg_pool2d(h, 2)
+                kept.append(h)
+            for block in blocks:  # type: ignore[union-attr]
+                h = block(h, embedding)
+                kept.append(h)
+        h = self.middle[1](self.attention(self.middle[0](h, embedding)), embedding)
+        for level, blocks in enumerate(self.up):
+            if level:
+                h = F.interpolate(h, scale_factor=2.0, mode="nearest")
+            for block in blocks:  # type: ignore[union-attr]
+                h = block(torch.cat([h, kept.pop()], dim=1), embedding)
+        h = F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch)
+        return h[:, :, : self.shape[1], : self.shape[2]].flatten(1)
