@@ -295,3 +295,87 @@ def test_penalty_of_the_input_gradient_agrees_with_double_backward(d, rows, octa
         for name, parameter in module.named_parameters():
             found = twin.parameters()[name].grad[s]
             np.testing.assert_allclose(found, parameter.grad, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+# --- the rest against central differences -----------------------------------------------------------------------
+
+CLOSE = {"rtol": 1e-6, "atol": 1e-7}
+
+
+def test_terms_of_the_bound_agree_with_central_differences():
+    x, mean, logvar = (normal(1, 4, 3, seed=k) for k in range(3))
+    sigma = np.array([0.3])
+    _, to_mean, to_sigma = vae.gaussian_nll(x, mean, sigma)
+    np.testing.assert_allclose(
+        to_mean, central_differences(lambda m: vae.gaussian_nll(x, m, sigma)[0].sum(), mean), **CLOSE
+    )
+    slope = central_differences(lambda s: vae.gaussian_nll(x, mean, s)[0].sum(), sigma)
+    np.testing.assert_allclose(to_sigma.sum(1), slope, **CLOSE)
+    _, kl_to_mean, kl_to_logvar = vae.kl_to_standard(mean, logvar)
+    np.testing.assert_allclose(
+        kl_to_mean, central_differences(lambda m: vae.kl_to_standard(m, logvar)[0].sum(), mean), **CLOSE
+    )
+    np.testing.assert_allclose(
+        kl_to_logvar, central_differences(lambda v: vae.kl_to_standard(mean, v)[0].sum(), logvar), **CLOSE
+    )
+    kl = normal(1, 4, 3, seed=9) ** 2
+    slope = central_differences(lambda k: float(vae.free_bits_kl(k, 0.6)[0][0]), kl)
+    np.testing.assert_allclose(np.broadcast_to(vae.free_bits_kl(kl, 0.6)[1], kl.shape), slope, **CLOSE)
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.3])
+def test_cross_entropy_agrees_with_central_differences(target):
+    logits = 3 * normal(1, 6)
+    slope = central_differences(lambda one: float(gan.binary_cross_entropy(one, target)[0][0]), logits)
+    np.testing.assert_allclose(gan.binary_cross_entropy(logits, target)[1], slope, **CLOSE)
+
+
+@pytest.mark.parametrize("path", diffusion.PATHS)
+def test_denoising_loss_agrees_with_central_differences(path):
+    x, denoised = normal(1, 4, 3), normal(1, 4, 3, seed=1)
+    scales = diffusion.PATHS[path](np.exp(normal(1, 4))[..., None], np.full((1, 1, 1), 0.7))
+    slope = central_differences(lambda d: diffusion.denoising_loss(x, d, scales)[0].sum(), denoised)
+    np.testing.assert_allclose(diffusion.denoising_loss(x, denoised, scales)[1], slope, **CLOSE)
+
+
+def test_residual_network_and_embedding_agree_with_central_differences():
+    twin = mlp.ResidualMLP(3, 4, 2, 2, Streams((0,), dtype=np.float64), condition=3)
+    randomise(twin)
+    x, e = normal(1, 4, 3), normal(1, 4, 3, seed=1)
+    weights = normal(1, 4, 2, seed=2)
+    twin.forward(x, e)
+    to_x, to_e = twin.backward(weights)
+    np.testing.assert_allclose(to_x, central_differences(lambda v: (twin.forward(v, e) * weights).sum(), x), **CLOSE)
+    np.testing.assert_allclose(to_e, central_differences(lambda v: (twin.forward(x, v) * weights).sum(), e), **CLOSE)
+    features = embed.OctaveFeatures(2)
+    weights = normal(1, 4, 15, seed=3)
+    features.forward(x)
+    found = features.backward(weights)
+    np.testing.assert_allclose(found, central_differences(lambda v: (features.forward(v) * weights).sum(), x), **CLOSE)
+
+
+@pytest.mark.parametrize("octaves", [0, 2])
+def test_penalty_agrees_with_central_differences(octaves):
+    """Of mean |grad D|^2 by every weight, away from the kinks of the activation."""
+    config = gan.GANConfig(discriminator_hidden=(5, 4), discriminator_octaves=octaves)
+    twin = gan.Discriminator(gan.Space((2,)), config, Streams((1,), dtype=np.float64))
+    x = normal(1, 5, 2)
+
+    def penalty():
+        twin.forward(x)
+        return float((twin.input_gradient() ** 2).sum(2).mean())
+
+    penalty()
+    gradient = twin.input_gradient()
+    twin.gradients(np.zeros((1, 5)), 2 / 5 * gradient)
+    found = {name: parameter.grad.copy() for name, parameter in twin.parameters().items()}
+    for name, parameter in twin.parameters().items():
+
+        def moved(value, parameter=parameter):
+            before, parameter.value = parameter.value, value
+            answer = penalty()
+            parameter.value = before
+            return answer
+
+        expected = central_differences(moved, parameter.value, h=1e-7)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
