@@ -117,9 +117,9 @@ def legend(axes: Axes, *, columns: int = 2) -> None:
             handle.set_alpha(1.0)  # a faint dot in the plot is still a plain one in the legend
 
 
-def colorbar(figure: Figure, image: Any, axes: Axes, name: str) -> None:
-    """A thin colour bar with its quantity's name."""
-    bar = figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
+def colorbar(figure: Figure, image: Any, axes: Axes, name: str, *, extend: str = "neither") -> None:
+    """A thin colour bar with its quantity's name; `extend` is "max" where the largest values lie beyond its end."""
+    bar = figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05, extend=extend)
     bar.ax.set_facecolor("none")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(colors=INK, labelsize=_FONT - 1, width=0.8, length=3)

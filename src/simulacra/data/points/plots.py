@@ -171,7 +171,8 @@ def field(points: np.ndarray, denoised: np.ndarray, limits: Limits, *, density: 
 
 
 def heat(density: np.ndarray, limits: Limits) -> Figure:
-    """A density over the plane, (y, x)."""
+    """A density over the plane, (y, x); the colour ends at its 99.5 % quantile, for a bound from draws has outliers."""
+    high = float(np.quantile(density, 0.995)) or float(density.max())
     figure, axes = drawing.panel(drawing.WIDTH + 0.45, 3.4, grid=False)
     image = axes.imshow(
         density,
@@ -180,9 +181,12 @@ def heat(density: np.ndarray, limits: Limits) -> Figure:
         cmap=drawing.shade(SAMPLES, strongest=1.0),
         aspect="auto",
         vmin=0,
+        vmax=high,
     )
     place(axes, limits)
-    drawing.colorbar(figure, image, axes, "density (1 / unit of x²)")
+    drawing.colorbar(
+        figure, image, axes, "density (1 / unit of x²)", extend="max" if density.max() > high else "neither"
+    )
     return figure
 
 
