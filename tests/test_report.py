@@ -52,7 +52,7 @@ class Model:
     def __init__(self, family, dataset, path, *, snapshots=2, events=20):
         self.family, self.dataset_ = family, dataset
         self.config_ = SimpleNamespace(loss="non-saturating", sigma_min=0.002, sigma_max=80.0)
-        self.codec_ = SimpleNamespace(log_scale=0.0)
+        self.codec_ = SimpleNamespace(log_scale=0.0, space=SimpleNamespace(num_classes=0))
         self.num_parameters_ = 12_345
         self.score_name_ = None if family == "gan" else "log-likelihood"
         self.run_ = SimpleNamespace(

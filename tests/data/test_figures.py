@@ -52,7 +52,7 @@ def ideal_model(dataset, family="diffusion"):
         encode=lambda values: (values, np.full(values.shape, 0.3)),
         decode=lambda z: z,
         trajectory=trajectory,
-        codec_=SimpleNamespace(log_scale=0.0),
+        codec_=SimpleNamespace(log_scale=0.0, space=SimpleNamespace(num_classes=0)),
         score_name_="log-likelihood",
         denoise=density.denoise,
         score_samples=density.log_prob,

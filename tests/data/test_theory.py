@@ -44,7 +44,7 @@ class Model:
             loss=loss, latent_dim=self.latent_dim, sigma_min=0.01, sigma_max=20.0, prior="aggregate"
         )
         self.mean, self.scale = dataset.train.values.mean(axis=0), dataset.train.values.std(axis=0)
-        self.codec_ = SimpleNamespace(log_scale=float(np.log(self.scale).sum()))
+        self.codec_ = SimpleNamespace(log_scale=float(np.log(self.scale).sum()), space=SimpleNamespace(num_classes=0))
         self.num_parameters_, self.score_name_ = 1, "log-likelihood"
         self.run_ = SimpleNamespace(
             path=path,

@@ -92,6 +92,8 @@ def insight(model: Any, dataset: Any, samples: np.ndarray) -> list[Picture]:
     if samples.shape[1] > 2:
         return inside.of_vae(model, dataset, samples, limits) if model.family == "vae" else []
     found = inside.of_training(model, dataset, limits)
+    if model.codec_.space.num_classes and model.family != "diffusion":
+        return found  # a picture for each label would be needed
     if model.family == "gan":
         return found + inside.of_gan(model, dataset, samples, limits)
     if model.family == "diffusion":
