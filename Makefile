@@ -7,7 +7,7 @@ PYTHON ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint pytest benchmark clean
+.PHONY: help setup demo test lint pytest notebooks benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,11 +28,14 @@ lint: $(STAMP) ## run the linter and the type checker
 pytest: $(STAMP) ## run the tests alone; PYTEST_ARGS="-k codec" picks some, "-n auto" uses all cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_ARGS)
 
+notebooks: $(STAMP) ## execute the notebooks in full and write them with their figures to notebooks/*.ipynb
+	OMP_NUM_THREADS=1 $(BIN)/python notebooks/execute.py
+
 benchmark: $(STAMP) ## measure the figures that the README shows; takes hours
 	$(BIN)/python benchmarks/quality.py
 
-clean: ## remove .venv and all caches; runs/ is kept
-	rm -rf $(VENV) dist .cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove .venv, all caches and the executed notebooks; runs/ is kept
+	rm -rf $(VENV) dist .cache .pytest_cache .ruff_cache .hypothesis notebooks/*.ipynb
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml constraints.txt

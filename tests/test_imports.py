@@ -28,6 +28,8 @@ STEPS = [
     {"page"},
     {"report", "gallery"},
     {"comparison", "replicates"},
+    {"steering"},
+    {"cli_steering"},
     {"cli"},
 ]
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms}
@@ -103,7 +105,7 @@ def test_scratch_knows_densities_options_spaces_and_errors():
 
 
 def test_torch_is_imported_where_it_computes_and_nowhere_else():
-    homes = {"noise.py", "train.py", "engines/pytorch.py", "data/images/features.py"}
+    homes = {"noise.py", "train.py", "steering.py", "engines/pytorch.py", "data/images/features.py"}
     for path in FILES:
         tree = ast.parse(path.read_text())
         found = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}

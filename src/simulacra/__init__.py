@@ -19,6 +19,10 @@ _HOMES = {
     "compare": "simulacra.comparison",
     "replicate": "simulacra.replicates",
     "write_report": "simulacra.report",
+    "interpolate": "simulacra.steering",
+    "vary": "simulacra.steering",
+    "inpaint": "simulacra.steering",
+    "reconstruct": "simulacra.steering",
     "SimulacraError": "simulacra.errors",
 }
 __all__ = [
@@ -29,9 +33,13 @@ __all__ = [
     "SimulacraError",
     "compare",
     "evaluate",
+    "inpaint",
+    "interpolate",
     "load",
     "open_run",
+    "reconstruct",
     "replicate",
+    "vary",
     "write_report",
 ]
 
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
     from simulacra.evaluation import evaluate
     from simulacra.replicates import replicate
     from simulacra.report import write_report
+    from simulacra.steering import inpaint, interpolate, reconstruct, vary
     from simulacra.synthesizer import GAN, VAE, Diffusion, open_run
 
 

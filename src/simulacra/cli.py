@@ -15,9 +15,25 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
+from simulacra import cli_steering
 from simulacra.config import FAMILIES, PRESETS, TrainingConfig, check, family_config, resolve
 from simulacra.errors import SimulacraError, suggest
-from simulacra.flags import DATA_HELP, Compare, Evaluate, Presets, Replicate, Sample, Train, say, several
+from simulacra.flags import (
+    DATA_HELP,
+    Compare,
+    Evaluate,
+    Inpaint,
+    Interpolate,
+    Presets,
+    Reconstruct,
+    Replicate,
+    Sample,
+    Train,
+    Vary,
+    print_json,
+    say,
+    several,
+)  # fmt: skip
 from simulacra.parsing import parse
 
 # --- commands ---------------------------------------------------------------------------------------------------
@@ -257,6 +273,10 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "sample": (sample, Sample),
     "evaluate": (evaluate, Evaluate),
     "compare": (compare, Compare),
+    "interpolate": (cli_steering.interpolate, Interpolate),
+    "vary": (cli_steering.vary, Vary),
+    "inpaint": (cli_steering.inpaint, Inpaint),
+    "reconstruct": (cli_steering.reconstruct, Reconstruct),
     "replicate": (replicate, Replicate),
     "presets": (presets, Presets),
 }
@@ -307,16 +327,9 @@ def _help() -> str:
         "Learn the distribution of data with a GAN, a VAE or a diffusion model.",
         "",
     ]
-    lines += [f"  {name:10} {cls.__doc__.splitlines()[0]}" for name, (_, cls) in COMMANDS.items() if cls.__doc__]
+    lines += [f"  {name:12} {cls.__doc__.splitlines()[0]}" for name, (_, cls) in COMMANDS.items() if cls.__doc__]
     lines += ["", "simulacra COMMAND --help says more. Start with: simulacra compare digits"]
     return "\n".join(lines)
-
-
-def print_json(value: Any) -> None:
-    """JSON on the output, for scripts; what is no number is null."""
-    from simulacra.files import finite
-
-    print(json.dumps(finite(value), indent=1, allow_nan=False))
 
 
 def _parse(cls: type[Any], argv: Sequence[str]) -> Any:

@@ -202,7 +202,7 @@ class Synthesizer:
             SimulacraError: If n is not positive or the label unknown.
         """
         _check_count(n)
-        labels = None if label is None else self._label_ids(label, n)
+        labels = None if label is None else self.label_ids(label, n)
         batches = self._model.draw(int(n), seed=seed, label=labels, **self._options(options))
         return np.concatenate([self.codec_.decode(batch) for batch in batches])
 
@@ -213,7 +213,8 @@ class Synthesizer:
                 raise SimulacraError(f'a {self.family} cannot be sampled with "{name}": {suggest(name, known)}')
         return options
 
-    def _label_ids(self, label: Any, n: int) -> np.ndarray:
+    def label_ids(self, label: Any, n: int) -> np.ndarray:
+        """The numbers of n classes, from one name or number for all, or one for each."""
         classes = self.run_.config["data"]["classes"]
         if not self.codec_.space.num_classes:
             why = "its data had no labels" if not classes else "it was trained with --no-conditional"
@@ -304,7 +305,7 @@ class Synthesizer:
             raise SimulacraError(f"latents of shape {z.shape}: the model's are (n, {size}); pass that")
         if label is None and self.codec_.space.num_classes:
             raise SimulacraError("this model was trained with labels; give a label, or one for each latent")
-        ids = None if label is None else self._label_ids(label, len(z))
+        ids = None if label is None else self.label_ids(label, len(z))
         batches = [
             self._model.decode(z[rows], None if ids is None else ids[rows])
             for rows in portions(len(z), self._model.rows_at_once)
@@ -330,7 +331,7 @@ class Synthesizer:
         if self.family != "diffusion":
             raise UnsupportedError(f"a {self.family} model draws samples in one step; use a diffusion model")
         _check_count(n)
-        labels = None if label is None else self._label_ids(label, n)
+        labels = None if label is None else self.label_ids(label, n)
         walk = self._model.trajectory(int(n), seed=seed, label=labels, **self._options(options))
         return ((sigma, self._in_data_units(x)) for sigma, x in walk)
 

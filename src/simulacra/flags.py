@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, field, make_dataclass
@@ -138,6 +139,64 @@ class Replicate:
     json: Annotated[bool, arg(help="print everything as JSON")] = False
 
 
+RUN_HELP = "a Run folder of pictures"
+IMAGE_HELP = "a PNG or JPEG picture of the size that the model learned"
+LABEL_HELP = "a class by name; needed by a GAN or a VAE that learned with labels"
+
+
+@dataclass(frozen=True)
+class Steer:
+    """What the commands that steer a model share."""
+
+    out: Annotated[Path | None, arg(help="the pictures: .png (a grid), .npz, .npy or a folder")] = None
+    label: Annotated[str | None, arg(help=LABEL_HELP)] = None
+    seed: int = 0
+    """The same seed gives the same pictures."""
+    json: Annotated[bool, arg(help="print what was written as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    """Pictures on the way from one to another."""
+
+    run: Annotated[Positional[Path], arg(help=RUN_HELP)]
+    num: Annotated[int, arg(aliases=["-n"], help="how many, with both ends")] = 12
+    start: Annotated[Path | None, arg(help="a picture to begin with, instead of a sample")] = None
+    end: Annotated[Path | None, arg(help="a picture to end with")] = None
+    steer: Annotated[Steer, arg(name="")] = field(default_factory=Steer)
+
+
+@dataclass(frozen=True)
+class Vary:
+    """Variations of a given picture."""
+
+    run: Annotated[Positional[Path], arg(help=RUN_HELP)]
+    image: Annotated[Path, arg(help=IMAGE_HELP)]
+    num: Annotated[int, arg(aliases=["-n"], help="how many")] = 8
+    strength: Annotated[float, arg(help="from 0, the picture itself, to 1, nothing of it")] = 0.5
+    steer: Annotated[Steer, arg(name="")] = field(default_factory=Steer)
+
+
+@dataclass(frozen=True)
+class Inpaint:
+    """Ways to fill a hole in a given picture; what is outside the hole stays exactly as it is."""
+
+    run: Annotated[Positional[Path], arg(help=RUN_HELP)]
+    image: Annotated[Path, arg(help=IMAGE_HELP)]
+    mask: Annotated[Path, arg(help="a picture of that size, white where the hole is")]
+    num: Annotated[int, arg(aliases=["-n"], help="how many")] = 4
+    steer: Annotated[Steer, arg(name="")] = field(default_factory=Steer)
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """A given picture as the model makes it: into latents and back; the original stands beside it."""
+
+    run: Annotated[Positional[Path], arg(help=RUN_HELP)]
+    image: Annotated[Path, arg(help=IMAGE_HELP)]
+    steer: Annotated[Steer, arg(name="")] = field(default_factory=Steer)
+
+
 @dataclass(frozen=True)
 class Presets:
     """List the presets and what they are."""
@@ -177,3 +236,10 @@ def several(defaults: TrainingConfig, *, without: Collection[str]) -> Any:
 def say(text: str) -> None:
     """A line for the person, beside the output that scripts read."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """JSON on the output, for scripts; what is no number is null."""
+    from simulacra.files import finite
+
+    print(json.dumps(finite(value), indent=1, allow_nan=False))

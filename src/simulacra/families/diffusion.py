@@ -22,7 +22,7 @@ from simulacra.config import DiffusionConfig, check
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot
-from simulacra.families.samplers import SAMPLERS, Denoise, State, karras_sigmas, walk
+from simulacra.families.samplers import SAMPLERS, Denoise, State, dpmpp_2m, heun, karras_sigmas, walk
 from simulacra.nets.embed import FourierEmbedding, octave_features
 from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.nets.unet import SIZES, UNet
@@ -317,6 +317,23 @@ class Diffusion(nn.Module):
         label = labels_for(label, self.shares, noise)
         [(state, c)] = deque(self.trajectory(n, label=label, known=known, noise=noise, **options), maxlen=1)
         return Batch(state.x_t, c, label)
+
+    def realise(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """What latents stand for: the end of the deterministic walk from sigma_max z, (B, *shape)."""
+        sigmas = self.sigmas(self.config.sampling_steps)
+        return self.follow(float(sigmas[0]) * z, sigmas, label)
+
+    def follow(self, x_t: Tensor, sigmas: Tensor, label: Tensor | None = None) -> Tensor:
+        """The probability flow from x_t at the first of the sigmas to the last, falling to 0 or rising: (B, *shape)."""
+        c = x_t.new_zeros(len(x_t), 0, dtype=torch.int64)
+        walk = heun if sigmas[-1] > 0 else dpmpp_2m
+        *_, last = walk(lambda x, sigma: self.denoiser(x, sigma, c, label)[0], x_t, sigmas)
+        return last.x_t
+
+    def invert(self, x: Tensor, label: Tensor | None = None, *, steps: int = 64) -> Tensor:
+        """The latents that the flow takes to x, (B, *shape): the flow run backwards, by Heun's method."""
+        sigmas = self.sigmas(steps)[:-1].flip(0)
+        return self.follow(x, sigmas, label) / float(sigmas[-1])
 
     def denoise(self, batch: Batch, sigma: float) -> Tensor:
         """The estimate of the clean x given x at noise level sigma, (B, *shape)."""

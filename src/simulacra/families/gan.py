@@ -290,6 +290,10 @@ class GAN(nn.Module):
         """Latents z ~ N(0, I), (n, latent_dim)."""
         return noise.normal(self.config.latent_dim)
 
+    def realise(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """What latents stand for, G(z): (B, *shape)."""
+        return self.generator(z, label)[0]
+
     def sample(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
         guidance_scale: float = 1.0,

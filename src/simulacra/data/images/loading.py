@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,6 +15,9 @@ from PIL import Image, ImageOps
 from simulacra.data.arrays import Raw, layout_of, to_dtype
 from simulacra.data.images.idx import read_cifar_folder, read_idx_folder
 from simulacra.errors import SimulacraError
+
+if TYPE_CHECKING:
+    from simulacra.data.images.codec import Codec
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _TEST_FOLDERS = ("test", "holdout")
@@ -86,6 +90,61 @@ class _Kept:
     def __init__(self, files: list[Path], index: list[int]):
         self.index = np.array(index, dtype=np.int64)
         self.files = [files[i] for i in index]
+
+
+def read_example(path: Path, codec: Codec) -> np.ndarray:
+    """One picture as a model's data came in: its dtype, range, layout; shape of one example.
+
+    Raises:
+        SimulacraError: If it cannot be read, or is of another size or in colours that the model does not know.
+    """
+    pixels = _read_one(path)
+    channels, height, width = codec.space.shape
+    if pixels.shape[:2] != (height, width):
+        raise SimulacraError(
+            f"{path}: {pixels.shape[0]} x {pixels.shape[1]} pixels, height x width; the model learned "
+            f"{height} x {width}: resize it"
+        )
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    deep = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    if channels < 4 and _is_translucent(deep):
+        raise SimulacraError(f"{path}: is translucent, and the model learned opaque pictures: save it without alpha")
+    if channels == 1 and not _is_grey(deep[..., :3]):
+        raise SimulacraError(f"{path}: has colours, and the model learned grey pictures: save it as greyscale")
+    if deep.shape[2] < channels:
+        deep = np.concatenate([deep, np.full((height, width, 1), 255, np.uint8)], axis=2)
+    scaled = codec.low + deep[..., :channels].astype(np.float64) * ((codec.high - codec.low) / 255)
+    values = to_dtype(scaled, codec.dtype)
+    if codec.layout == "nchw":
+        return np.moveaxis(values, 2, 0)
+    return values[..., 0] if codec.layout == "nhw" else values
+
+
+def read_mask(path: Path, codec: Codec) -> np.ndarray:
+    """A picture as a hole: True where it is lighter than middle grey, bool (height, width).
+
+    Raises:
+        SimulacraError: If it cannot be read, or is of another size than the model's pictures.
+    """
+    pixels = _read_one(path)
+    if pixels.shape[:2] != codec.space.shape[1:]:
+        height, width = codec.space.shape[1:]
+        raise SimulacraError(
+            f"{path}: a mask of {pixels.shape[0]} x {pixels.shape[1]} pixels, height x width; the model learned "
+            f"{height} x {width}: resize it"
+        )
+    light = pixels if pixels.ndim == 2 else pixels[..., :3].mean(axis=2)
+    return light > np.iinfo(pixels.dtype).max / 2
+
+
+def _read_one(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise SimulacraError(f"{path}: no such file; name a PNG or JPEG picture")
+    try:
+        return _read_picture(path, None)
+    except Exception as error:  # Pillow raises its own for each way in which a file is damaged
+        raise SimulacraError(f"{path}: not readable as PNG or JPEG ({error}); name another picture") from error
 
 
 def _visible(folder: Path) -> list[Path]:
