@@ -89,4 +89,4 @@ def _advice(error: OSError) -> str:
         return "not allowed to write there; choose another --out"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return "a file stands where a folder is needed; choose another --out"
-    return f"could not be written ({error.strerror or error})"
+    return f"could not be written ({error.strerror or error}); choose another --out"
