@@ -32,6 +32,8 @@ LEFT_OUT = {
     "minutes": "the budget is in steps, so that a run does not depend on those beside it",
     "device": "they are trained by the NumPy engine, on the CPU",
     "engine": "they are trained by the NumPy engine",
+    "network": "toys are no pictures",
+    "network_size": "toys are no pictures",
     "conditional": "toys have no labels",
     "label_dropout": "toys have no labels",
     "temperature": "toys have no discrete variables",

@@ -165,8 +165,8 @@ def inpaint(run: Any, value: Any, hole: Any, n: int = 4, *, label: Any = None, s
     else:
         starts = torch.stack([network.latents(n, noise) for _ in range(STARTS)])
         every = None if ids is None else ids.repeat(STARTS)
-        z = descend(lambda z: network.realise(z, every), target, starts, mask=outside, steps=DESCENT)
-        made = network.realise(z, ids)
+        z = descend(lambda z: network.realise(z, every)[0], target, starts, mask=outside, steps=DESCENT)
+        made = network.realise(z, ids)[0]
     values = _decode(model, made)
     given = np.broadcast_to(np.asarray(value, dtype=values.dtype), values.shape)
     return np.where(_in_data_layout(hole, values), values, given)
@@ -208,7 +208,7 @@ def _decode(model: Synthesizer, x: Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def _realise(model: Synthesizer, z: Tensor, ids: Tensor | None) -> np.ndarray:
-    return _decode(model, model.network_.realise(z, ids))
+    return _decode(model, model.network_.realise(z, ids)[0])
 
 
 @torch.no_grad()
@@ -222,7 +222,7 @@ def _invert(model: Synthesizer, x: Tensor, ids: Tensor | None, *, seed: int) -> 
     noise = Noise(seed, rows=len(x), device=x.device)
     starts = torch.stack([network.latents(len(x), noise) for _ in range(STARTS)])
     every = None if ids is None else ids.repeat(STARTS)
-    return descend(lambda z: network.realise(z, every), x, starts, steps=DESCENT)
+    return descend(lambda z: network.realise(z, every)[0], x, starts, steps=DESCENT)
 
 
 def _given_labels(model: Synthesizer, label: Any, n: int) -> Tensor | None:

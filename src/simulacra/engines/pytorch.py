@@ -87,9 +87,7 @@ class Model:
     def decode(self, z: np.ndarray, label: np.ndarray | None) -> Batch:
         latents = torch.as_tensor(z, dtype=torch.float32, device=self.device)
         given = None if label is None else torch.as_tensor(label, device=self.device)
-        x, logits = (self.network.generator if self.family == "gan" else self.network.decode)(latents, given)
-        if self.family == "vae" and self.network.config.likelihood == "bernoulli":
-            x = 2 * x.sigmoid() - 1
+        x, logits = self.network.realise(latents, given)
         parts = logits.split(list(self.network.space.categories), dim=1) if logits.shape[1] else ()
         c = [part.argmax(1) for part in parts]
         return to_arrays(Batch(x, torch.stack(c, dim=1) if c else x.new_zeros(len(x), 0, dtype=torch.int64), given))

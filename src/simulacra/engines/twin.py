@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from simulacra.config import TrainingConfig
 from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.scratch import Noise, Progress, Training, train
+from simulacra.scratch.family import quiet
 from simulacra.space import Batch, Space
 
 
@@ -52,33 +53,34 @@ class Model:
     ) -> Iterator[Batch]:
         for rows in portions(n):
             noise = Noise(seed, rows=rows.stop - rows.start, start=start + rows.start)
-            batch = _quietly(self.network.sample, rows.stop - rows.start, noise=noise, **options)
+            batch = self.network.sample(rows.stop - rows.start, noise=noise, **options)
             yield Batch(batch.x[0], batch.c[0])
 
     def score(self, batch: Batch, start: int) -> np.ndarray:
         options = {"noise": Noise(0, rows=batch.size, start=start)} if self.family == "vae" else {}
-        return _quietly(self.network.score_samples, batch.x[None], **options)[0].astype(np.float64)
+        return self.network.score_samples(batch.x[None], **options)[0].astype(np.float64)
 
     def discriminate(self, batch: Batch) -> np.ndarray:
-        return _quietly(self.network.discriminate, batch.x[None])[0].astype(np.float64)
+        return self.network.discriminate(batch.x[None])[0].astype(np.float64)
 
     def denoise(self, batch: Batch, sigma: float) -> np.ndarray:
-        return _quietly(self.network.denoise, batch.x[None], sigma)[0].astype(np.float64)
+        return self.network.denoise(batch.x[None], sigma)[0].astype(np.float64)
 
     def encode(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        mean, logvar = _quietly(self.network.encode, batch.x[None])
+        mean, logvar = self.network.encode(batch.x[None])
         return mean[0].astype(np.float64), logvar[0].astype(np.float64)
 
     def decode(self, z: np.ndarray, label: np.ndarray | None) -> Batch:
         decode = self.network.generate if self.family == "gan" else self.network.decode
-        x = _quietly(decode, z[None].astype(np.float32))[0]
+        x = decode(z[None].astype(np.float32))[0]
         return Batch(x, np.zeros((len(x), 0), np.int64))
 
     def trajectory(
         self, n: int, *, seed: int, label: np.ndarray | None = None, **options: Any
     ) -> Iterator[tuple[float, np.ndarray]]:
         walk = self.network.trajectory(n, noise=Noise(seed, rows=n), **options)
-        while (state := _quietly(next, walk, None)) is not None:
+        step = quiet(next)  # a walk of a model that has diverged overflows
+        while (state := step(walk, None)) is not None:
             yield float(state.sigma), state.x_t[0]
 
 
@@ -172,12 +174,6 @@ class Session:
 def fresh(family: str, space: Space, config: TrainingConfig) -> Any:
     """A fresh family of one model; its first weights depend on the seed alone."""
     return scratch.build(family, space, config, seeds=(config.seed,))
-
-
-def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """What the function gives, without warnings of numbers that overflow: whoever reads the answer sees them in it."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return function(*args, **options)
 
 
 def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:

@@ -318,10 +318,10 @@ class Diffusion(nn.Module):
         [(state, c)] = deque(self.trajectory(n, label=label, known=known, noise=noise, **options), maxlen=1)
         return Batch(state.x_t, c, label)
 
-    def realise(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """What latents stand for: the end of the deterministic walk from sigma_max z, (B, *shape)."""
+    def realise(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What latents stand for: the end of the deterministic walk from sigma_max z, (B, *shape); no logits of c."""
         sigmas = self.sigmas(self.config.sampling_steps)
-        return self.follow(float(sigmas[0]) * z, sigmas, label)
+        return self.follow(float(sigmas[0]) * z, sigmas, label), z.new_zeros(len(z), 0)
 
     def follow(self, x_t: Tensor, sigmas: Tensor, label: Tensor | None = None) -> Tensor:
         """The probability flow from x_t at the first of the sigmas to the last, falling to 0 or rising: (B, *shape)."""

@@ -290,9 +290,9 @@ class GAN(nn.Module):
         """Latents z ~ N(0, I), (n, latent_dim)."""
         return noise.normal(self.config.latent_dim)
 
-    def realise(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """What latents stand for, G(z): (B, *shape)."""
-        return self.generator(z, label)[0]
+    def realise(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What latents stand for, G(z): x (B, *shape) and the logits of c."""
+        return self.generator(z, label)
 
     def sample(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,

@@ -247,10 +247,10 @@ class VAE(nn.Module):
         k = torch.searchsorted(self.mixture_weights.cumsum(0), u).clamp(max=int((self.mixture_weights > 0).sum()) - 1)
         return self.mixture_means[k] + torch.einsum("bij,bj->bi", self.mixture_scales[k], standard)
 
-    def realise(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """What latents stand for, the mean of p(x | z): (B, *shape)."""
-        x, _ = self.decode(z, label)
-        return 2 * x.sigmoid() - 1 if self.config.likelihood == "bernoulli" else x
+    def realise(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What latents stand for: the mean of p(x | z), (B, *shape), and the logits of c."""
+        x, logits = self.decode(z, label)
+        return (2 * x.sigmoid() - 1 if self.config.likelihood == "bernoulli" else x), logits
 
     def sample(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,

@@ -246,6 +246,7 @@ class Diffusion:
         [last] = deque(self.trajectory(n, noise=noise, **options), maxlen=1)
         return Batch(last.x_t, np.zeros((*last.x_t.shape[:2], 0), np.int64))
 
+    @quiet
     def denoise(self, x: ndarray, sigma: Any) -> ndarray:
         """The estimate of the clean x given x at noise level sigma: (S, n, d) or (1, n, d) to (S, n, d)."""
         return self.denoiser.forward(x, np.full((1, 1), sigma, x.dtype))

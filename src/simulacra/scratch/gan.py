@@ -269,10 +269,12 @@ class GAN:
         x = self.generate(self.latents(n, noise))
         return Batch(x, np.zeros((*x.shape[:2], 0), np.int64))
 
+    @quiet
     def generate(self, z: ndarray) -> ndarray:
         """G(z): latents (S, n, latent_dim), or (1, n, latent_dim) for all, to (S, n, d)."""
         return self.generator.forward(z)
 
+    @quiet
     def discriminate(self, x: ndarray) -> ndarray:
         """D(x), the probability that x is real: (S, n, d) or (1, n, d) to (S, n)."""
         return sigmoid(self.discriminator.forward(x))

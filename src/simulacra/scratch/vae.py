@@ -164,10 +164,12 @@ class VAE:
     def prepare(self, data: Batch) -> None:
         """Nothing is taken from the data."""
 
+    @quiet
     def encode(self, x: ndarray) -> tuple[ndarray, ndarray]:
         """Mean and logvar of q(z | x), (S, B, latent_dim) each."""
         return self.encoder.forward(x)
 
+    @quiet
     def decode(self, z: ndarray) -> ndarray:
         """The mean of p(x | z): latents (S, B, latent_dim), or (1, B, latent_dim) for all, to (S, B, d)."""
         return self.decoder.forward(z)
