@@ -6,6 +6,7 @@ The parts that are particular to a kind of data live in its folder, `data/points
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from simulacra.data import arrays
-from simulacra.data.arrays import Raw
+from simulacra.data.arrays import LONGEST_SIDE, Raw, Reading
 from simulacra.data.split import Dataset, Split, class_ids, fingerprint, split_rows
 from simulacra.errors import SimulacraError, suggest
 
@@ -24,6 +25,7 @@ KINDS = {"points": "simulacra.data.points", "images": "simulacra.data.images"}
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 MIN_EXAMPLES = 10
 TOY_EXAMPLES = 50_000
+COMFORTABLE_SIDE = 128  # pixels; what the networks are made for
 _ARRAY_SUFFIXES = (".npy", ".npz")
 
 
@@ -35,6 +37,8 @@ def load(
     holdout: float = 0.2,
     size: int | None = None,
     strict: bool = False,
+    cache: Path | str | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Dataset:
     """Read data, check it, and split it once and for all into what is learned from and what is held out.
 
@@ -53,6 +57,9 @@ def load(
     All else is split by `seed`, with the same share of each class in both parts; a class with a single example is
     learned from.
 
+    A folder of pictures that would take more than 512 MB of memory decoded is decoded once into files in `cache`, a
+    thousand pictures at a time, and its values are memory maps. A decode that was stopped goes on where it was.
+
     Args:
         source: See above.
         labels: A whole number or word an example, (n,), or the path of a .npy or IDX file of them, in place of those
@@ -61,10 +68,12 @@ def load(
         holdout: Share held out, between 0 and 1; toys and published splits bring their own.
         size: Crop images to their central square and resize it to size x size pixels; None to leave them.
         strict: Refuse an image file that cannot be read; else it is skipped and named in `notes`.
+        cache: Folder of decoded pictures; None for SIMULACRA_CACHE, else the user's own. It can be deleted at any time.
+        progress: Told the number of picture files read so far, and of all that there are to read.
 
     Raises:
         SimulacraError: The source is missing, of no known format, damaged, not finite, constant, too small, or of
-            images of different sizes.
+            images of different sizes, or longer than 1,024 pixels.
     """
     _check_options(seed, holdout, size)
     name = _known_name(source)
@@ -72,23 +81,34 @@ def load(
         if size is not None or not (labels is None or labels is False):
             raise SimulacraError(f"{name} has no images to resize and no labels: leave out size and labels")
         return _toy(name, seed)
-    where, raw = _read(source, name, labels, size, strict)
+    reading = Reading(size, strict, None if cache is None else Path(cache), progress)
+    where, raw = _read(source, name, labels, reading)
     kind = arrays.kind_of_shape(raw.values.shape, where)
     if len(raw.values) < MIN_EXAMPLES or 0 in raw.values.shape:
+        skipped = f" ({'; '.join(raw.notes)})" if raw.notes else ""
         raise SimulacraError(
-            f"{where} has shape {raw.values.shape}: pass at least {MIN_EXAMPLES} examples, of at least one number each"
+            f"{where} has shape {raw.values.shape}{skipped}: pass at least {MIN_EXAMPLES} examples, of at least one "
+            "number each"
         )
     options: dict[str, Any] = {"labels": _remembered(labels), "size": None if size is None else int(size)}
     if raw.test_values is None:
         options |= {"seed": int(seed), "holdout": float(holdout)}
-    if kind == "images" and size is not None:
+    if raw.store is not None and cache is not None:
+        options["cache"] = str(Path(cache).resolve())
+    if kind == "images" and size is not None and raw.store is None:
         from simulacra.data.images.loading import resize
 
         test = None if raw.test_values is None else resize(raw.test_values, size)
         raw = raw._replace(values=resize(raw.values, size), test_values=test)
-    elif size is not None:
+    elif kind == "points" and size is not None:
         raise SimulacraError(f"{where} holds points, which have no size: leave out size")
     train, held, classes, notes = _in_two(raw, where, seed, holdout)
+    if kind == "images":
+        notes = (*notes, *_size_notes(train.values.shape, where))
+    digest = None
+    if raw.store is not None:
+        train, held, digest, damage = raw.store.split(train, held, classes)
+        notes = (*notes, *damage)
     _check_varied(train, kind, where)
     return Dataset(
         name=name or (Path(source).resolve().name.split(".")[0] if isinstance(source, str | Path) else "array"),
@@ -97,7 +117,7 @@ def load(
         train=train,
         holdout=held,
         classes=classes,
-        fingerprint=fingerprint(train, held, classes),
+        fingerprint=digest or fingerprint(train, held, classes),
         notes=notes,
         options={key: value for key, value in options.items() if value is not None},
     )
@@ -162,18 +182,19 @@ def _toy(name: str, seed: int) -> Dataset:
     return Dataset(name, "points", name, train, holdout, (), digest, density=density, options={"seed": int(seed)})
 
 
-def _read(source: Any, name: str | None, labels: Any, size: int | None, strict: bool) -> tuple[str, Raw]:
+def _read(source: Any, name: str | None, labels: Any, reading: Reading) -> tuple[str, Raw]:
     """What the errors shall call the source, and what it holds."""
     if name is not None:
         from simulacra.data.images.named import read_named
 
-        where, raw = name, read_named(name, size, strict)
+        where, raw = name, read_named(name, reading)
     elif isinstance(source, str | Path):
-        where, raw = str(source), _read_path(Path(source), size, strict)
+        where, raw = str(source), _read_path(Path(source), reading)
     else:
         where, raw = "the array", Raw(arrays.from_memory(source))
-    raw = raw._replace(values=arrays.numeric(raw.values, where))
-    if raw.test_values is not None:
+    if raw.store is None:
+        raw = raw._replace(values=arrays.numeric(raw.values, where))
+    if raw.store is None and raw.test_values is not None:
         raw = raw._replace(test_values=arrays.numeric(raw.test_values, where))
     if labels is None:
         return where, raw
@@ -186,14 +207,14 @@ def _read(source: Any, name: str | None, labels: Any, size: int | None, strict: 
     return where, raw._replace(labels=np.asarray(labels), classes=())
 
 
-def _read_path(path: Path, size: int | None, strict: bool) -> Raw:
+def _read_path(path: Path, reading: Reading) -> Raw:
     suffix = path.suffix.lower()
     if path.is_file() and suffix in _ARRAY_SUFFIXES:
         return arrays.read_arrays(path)
     if path.is_dir():
         from simulacra.data.images.loading import read_folder
 
-        return read_folder(path, size, strict)
+        return read_folder(path, reading)
     from simulacra.data.images.idx import read_idx_pair
 
     return read_idx_pair(path)
@@ -241,7 +262,15 @@ def _in_two(raw: Raw, where: str, seed: int, holdout: float) -> tuple[Split, Spl
         return Split(values, train_ids), Split(test, test_ids), classes, notes
     train_rows, held_rows = split_rows(len(values), ids, holdout, seed)
     if len(held_rows) == 0:
-        raise SimulacraError(f"{where}: each class has a single example, so none can be held out: pass labels=False")
+        raise SimulacraError(
+            f"{where}: each class has a single example, so none can be held out: leave them out with --no-labels "
+            "(labels=False in Python)"
+        )
+    if ids is not None:
+        rare = [classes[int(label)] for label in np.setdiff1d(ids, ids[held_rows])]
+        if rare:
+            named = ", ".join(rare[:5]) + (", ..." if len(rare) > 5 else "")
+            notes = (*notes, f"classes with too few examples to hold one out, which are learned from alone: {named}")
     whole = Split(values, ids)
     return whole.take(train_rows), whole.take(held_rows), classes, notes
 
@@ -250,8 +279,8 @@ def _check_varied(train: Split, kind: str, where: str) -> None:
     """Refuse data in which there is nothing to learn."""
     values = train.values
     if kind == "images":
-        if (values[1:2] == values[:1]).all() and (values == values[:1]).all():
-            same = f"every pixel is {values.flat[0]}" if (values == values.flat[0]).all() else "all are one picture"
+        if all((values[rows] == values[:1]).all() for rows in arrays.chunks(values.shape, values.dtype)):
+            same = f"every pixel is {values.flat[0]}" if (values[0] == values.flat[0]).all() else "all are one picture"
             raise SimulacraError(f"{where}: {len(train):,} images to learn from and {same}: pass images that differ")
         from simulacra.data.images.codec import pixel_range
 
@@ -260,13 +289,32 @@ def _check_varied(train: Split, kind: str, where: str) -> None:
         arrays.check_columns(values, where)
 
 
+def _size_notes(shape: tuple[int, ...], where: str) -> tuple[str, ...]:
+    """Advice on images that are larger than networks like.
+
+    Raises:
+        SimulacraError: They are larger than anything here can learn.
+    """
+    sides = shape[2:4] if arrays.layout_of(shape) == "nchw" else shape[1:3]
+    text = f"images of {sides[0]} x {sides[1]} pixels, height x width"
+    if max(sides) > LONGEST_SIDE:
+        raise SimulacraError(
+            f"{where}: {text}, and more than {LONGEST_SIDE:,} a side are too many to learn: crop and resize them with "
+            "--size 64 (size=64 in Python)"
+        )
+    if max(sides) <= COMFORTABLE_SIDE:
+        return ()
+    advice = f"the networks are made for 8 to {COMFORTABLE_SIDE} a side, and larger ones learn slowly"
+    return (f"{text}: {advice}; --size 64 (size=64 in Python) crops and resizes them",)
+
+
 def _check_options(seed: int, holdout: float, size: int | None) -> None:
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise SimulacraError(f"seed {seed!r}: pass a whole number, 0 or more")
     if not 0 < holdout < 1:
         raise SimulacraError(f"holdout {holdout!r}: pass a share between 0 and 1, such as 0.2")
-    if size is not None and (not isinstance(size, int | np.integer) or not 1 <= size <= 4096):
-        raise SimulacraError(f"size {size!r}: pass a whole number of pixels, 1 to 4096")
+    if size is not None and (not isinstance(size, int | np.integer) or not 1 <= size <= LONGEST_SIDE):
+        raise SimulacraError(f"size {size!r}: pass a whole number of pixels, 1 to {LONGEST_SIDE}; 8 to 128 suit best")
 
 
 def _remembered(labels: Any) -> Any:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from simulacra.errors import SimulacraError
 
+if TYPE_CHECKING:
+    from simulacra.data.images.cache import Store
+
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+LONGEST_SIDE = 1024  # of a picture, in pixels; the networks are made for 8 to 128
+CHUNK = 2**24
+"""Bytes of an array that are looked at together, so that one on the disk is never held in memory."""
+
+PLAUSIBLE_RATIO = 200
+"""Of compressed data: what there is to learn from does not pack as tight; deflate's limit is 1,032."""
+
+SMALL = 2**28
+"""Bytes that may be unpacked whatever the ratio."""
+
 _VALUES = ("x", "images", "data", "arr_0")
 _LABELS = ("y", "labels", "label")
 
@@ -28,6 +42,8 @@ class Raw(NamedTuple):
         test_labels: Their labels.
         classes: Names of labels that are 0 to len(classes) - 1; () to take the distinct labels themselves.
         notes: What the user should know about the reading.
+        store: Where the values lie if they are only described here: pictures in a cache, to be written in the order of
+            the split.
     """
 
     values: np.ndarray
@@ -36,6 +52,23 @@ class Raw(NamedTuple):
     test_labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    store: Store | None = None
+
+
+class Reading(NamedTuple):
+    """How pictures are read.
+
+    Args:
+        size: Crop to the central square and resize to size x size pixels; None to leave them.
+        strict: Refuse a file that cannot be read; else it is skipped and named in the notes.
+        cache: Folder into which a folder too large for the memory is decoded; None for the user's own.
+        progress: Told the number of files read so far, and of all files.
+    """
+
+    size: int | None = None
+    strict: bool = False
+    cache: Path | None = None
+    progress: Callable[[int, int], object] | None = None
 
 
 def from_memory(source: Any) -> np.ndarray:
@@ -63,6 +96,7 @@ def read_arrays(path: Path) -> Raw:
             if key is None:
                 return None
             try:
+                _check_member(path, file.zip, keys[key])
                 return file[keys[key]]
             except ValueError as error:
                 raise _refusal(path, error, f' in "{keys[key]}"') from None
@@ -76,19 +110,16 @@ def read_arrays(path: Path) -> Raw:
 
 def peek(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of the values in a .npy or .npz file, from its header alone."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         with path.open("rb") as stream:
             if not zipfile.is_zipfile(stream):
                 stream.seek(0)
-                shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
-                return shape, dtype
+                return _header(stream)
             with zipfile.ZipFile(stream) as archive:
                 names = [name.removesuffix(".npy") for name in archive.namelist()]
                 keys = {name.lower(): name for name in names}
                 with archive.open(f"{keys[_npz_keys(path, keys)[0]]}.npy") as member:
-                    shape, _, dtype = readers[np.lib.format.read_magic(member)](member)
-                    return shape, dtype
+                    return _header(member)
     except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile):
         values = read_arrays(path).values  # damaged or unusual: the whole reading says what is wrong, if anything
         return values.shape, values.dtype
@@ -144,13 +175,31 @@ def check_finite(values: np.ndarray, where: str) -> None:
     """Refuse NaN and infinity, saying how many there are and where the first one is."""
     if values.dtype.kind != "f":
         return
-    finite = np.isfinite(values)
-    if not finite.all():
-        bad = finite.size - int(finite.sum())
-        row = int(np.argmin(finite.reshape(len(values), -1).all(axis=1)))
+    bad, row = 0, 0
+    for rows in chunks(values.shape, values.dtype):
+        finite = np.isfinite(values[rows])
+        if not finite.all():
+            row = row if bad else rows.start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
+            bad += finite.size - int(finite.sum())
+    if bad:
         what = "1 value is" if bad == 1 else f"{bad:,} values are"
         raise SimulacraError(
             f"{where}: {what} NaN or infinite, the first in row {row} (counted from 0): remove or fill such rows"
+        )
+
+
+def chunks(shape: tuple[int, ...], dtype: np.dtype) -> Iterator[slice]:
+    """The rows of an array in portions of some 16 MB."""
+    step = max(1, CHUNK // max(1, dtype.itemsize * prod(shape[1:])))
+    return (slice(start, min(start + step, shape[0])) for start in range(0, shape[0], step))
+
+
+def check_unpacking(path: Path, packed: int, unpacked: int) -> None:
+    """Refuse a file of so many bytes that says it unpacks to far more than data would."""
+    if unpacked > SMALL and unpacked > PLAUSIBLE_RATIO * packed:
+        raise SimulacraError(
+            f"{path}: would unpack from {packed / 2**20:,.1f} to {unpacked / 2**20:,.1f} MB, as no data do: it is "
+            "damaged or made to fill the memory; if you trust it, save it uncompressed (np.save)"
         )
 
 
@@ -174,12 +223,48 @@ def _loaded(path: Path) -> Iterator[Any]:
         raise SimulacraError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
     with stream:  # opened here, since np.load leaves damaged files open
         try:
+            _check_length(stream)
             loaded = np.load(stream, allow_pickle=False)
         except ValueError as error:
             raise _refusal(path, error) from None
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, SyntaxError) as error:
             raise SimulacraError(f"{path}: damaged or cut short ({error}): make or fetch it again") from None
         yield loaded
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype in the header of a .npy file, after which the stream stands at the numbers."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(stream)
+    if version not in readers:
+        raise ValueError(f"version {version} of the format, which is not for numbers")
+    shape, _, dtype = readers[version](stream)
+    return shape, dtype
+
+
+def _check_length(stream: IO[bytes]) -> None:
+    """Refuse a .npy file whose header says more than is there, for which NumPy would make room first."""
+    try:
+        if stream.read(6) == b"\x93NUMPY":
+            stream.seek(0)
+            shape, dtype = _header(stream)
+            there = stream.seek(0, 2)
+            if not dtype.hasobject and prod(shape) * dtype.itemsize > there:
+                raise EOFError(f"its header says {prod(shape) * dtype.itemsize:,} bytes, there are {there:,}")
+    finally:
+        stream.seek(0)
+
+
+def _check_member(path: Path, archive: zipfile.ZipFile, key: str) -> None:
+    """Refuse an array of a .npz file that would unpack to more than it should, before any of it is."""
+    info = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise SimulacraError(f'{path}: "{key}" is packed in a way that NumPy does not write: save it with np.savez')
+    check_unpacking(path, info.compress_size, info.file_size)
+    with archive.open(info) as member:
+        shape, dtype = _header(member)
+        if not dtype.hasobject and prod(shape) * dtype.itemsize > info.file_size:
+            raise EOFError(f'the header of "{key}" says {prod(shape) * dtype.itemsize:,} bytes, not {info.file_size:,}')
 
 
 def _refusal(path: Path, error: ValueError, part: str = "") -> SimulacraError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulacra.data.arrays import chunks
 from simulacra.errors import SimulacraError
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def fingerprint(train: Split, holdout: Split, classes: tuple[str, ...]) -> str:
                 digest.update(b"none")
             else:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                for rows in chunks(array.shape, array.dtype):
+                    digest.update(np.ascontiguousarray(array[rows]).data)
     return digest.hexdigest()[:16]
 
 

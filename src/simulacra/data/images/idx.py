@@ -10,11 +10,12 @@ from typing import IO
 
 import numpy as np
 
-from simulacra.data.arrays import Raw
+from simulacra.data.arrays import Raw, check_unpacking
 from simulacra.errors import SimulacraError
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _TEST_WORDS = ("t10k", "test")
+_PORTION = 2**20  # bytes that are unpacked at once
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -54,18 +55,35 @@ def read_idx(path: Path) -> np.ndarray:
     require_idx(path)
     try:
         with _opened(path) as file:
-            data = file.read()
-    except (OSError, EOFError, zlib.error) as error:
+            magic = file.read(4)
+            sides = file.read(4 * magic[3])
+            if len(sides) < 4 * magic[3]:
+                raise SimulacraError(f"{path}: damaged or cut short (within the header): make or fetch it again")
+            shape, dtype = tuple(int(side) for side in np.frombuffer(sides, ">u4")), np.dtype(_DTYPES[magic[2]])
+            _check_claim(path, prod(shape) * dtype.itemsize)
+            values, found = np.empty(shape, dtype), 0
+            room = values.reshape(-1).view(np.uint8)
+            while portion := file.read(min(_PORTION, len(room) - found)):
+                room[found : found + len(portion)] = np.frombuffer(portion, np.uint8)
+                found += len(portion)
+            found += len(file.read(1))
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: of more axes than NumPy knows
         raise SimulacraError(f"{path}: damaged or cut short ({error}): make or fetch it again") from None
-    dtype, axes = np.dtype(_DTYPES[data[2]]), data[3]
-    start = 4 + 4 * axes
-    if len(data) < start:
-        raise SimulacraError(f"{path}: damaged or cut short (within the header): make or fetch it again")
-    shape = tuple(int(side) for side in np.frombuffer(data[4:start], ">u4"))
-    length = start + prod(shape) * dtype.itemsize
-    if len(data) != length:
-        raise SimulacraError(f"{path}: {len(data):,} bytes where its header says {length:,}: make or fetch it again")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    if found != len(room):
+        size = f"more than {len(room):,}" if found > len(room) else f"{found:,}"
+        raise SimulacraError(
+            f"{path}: {size} bytes of numbers where its header says {len(room):,}: make or fetch it again"
+        )
+    return values.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _check_claim(path: Path, length: int) -> None:
+    """Refuse a header that says more numbers than the file can hold, before there is room made for them."""
+    packed = path.stat().st_size
+    if path.suffix.lower() == ".gz":
+        check_unpacking(path, packed, length)
+    elif length > packed:
+        raise SimulacraError(f"{path}: {packed:,} bytes where its header says {length:,}: make or fetch it again")
 
 
 def read_idx_pair(path: Path) -> Raw:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from simulacra.data.arrays import Raw, layout_of, to_dtype
+from simulacra.data.arrays import Raw, Reading, layout_of, to_dtype
+from simulacra.data.images import decoding
+from simulacra.data.images.cache import Store
+from simulacra.data.images.decoding import is_grey, is_translucent, read_one, square
 from simulacra.data.images.idx import read_cifar_folder, read_idx_folder
 from simulacra.errors import SimulacraError
 
@@ -20,24 +21,28 @@ if TYPE_CHECKING:
     from simulacra.data.images.codec import Codec
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_OTHER_PICTURES = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".jxl", ".tif", ".tiff", ".webp")
 _TEST_FOLDERS = ("test", "holdout")
+_DEEPEST = 64  # folders below each other
 
 
-def read_folder(folder: Path, size: int | None, strict: bool) -> Raw:
+def read_folder(folder: Path, reading: Reading = Reading()) -> Raw:  # noqa: B008 - it cannot change
     """Images in a folder, in the order of their names; class sub-folders become labels.
 
     Files may lie at any depth below a class folder; names that begin with a dot are passed over. A folder that holds
     "train" and "test" (or "holdout") alone is a published split. IDX files and the binary version of CIFAR-10 will do
-    in place of pictures.
+    in place of pictures. Symbolic links are followed, each folder once; a note says how many lead out of the folder.
 
     All pictures come out alike: grey uint8 (n, h, w) where every one is grey, with grey stored as colour counting as
     grey; else RGB (n, h, w, 3); else RGBA (n, h, w, 4) where one has a pixel that is not opaque. Grey of 16 bits stays
     uint16 where every one is so. Pictures are turned upright as their EXIF data say.
 
+    More than `decoding.MEMORY` bytes of pixels are decoded into a cache, and only described in what is given back: see
+    `Store`.
+
     Args:
         folder: Where to look.
-        size: Crop to the central square and resize to size x size pixels; None to leave them.
-        strict: Refuse a file that cannot be read; else it is skipped and named in the notes.
+        reading: Size, what to do with damaged files, where the cache is, who hears of progress.
 
     Raises:
         SimulacraError: No image, images of different sizes, images beside class folders, or (strict) a damaged file.
@@ -45,24 +50,35 @@ def read_folder(folder: Path, size: int | None, strict: bool) -> Raw:
     raw = read_idx_folder(folder) or read_cifar_folder(folder)
     if raw is not None:
         return raw
-    subfolders = {path.name: path for path in _visible(folder) if path.is_dir()}
-    test = next((subfolders[name] for name in _TEST_FOLDERS if subfolders.keys() == {"train", name}), None)
-    if test is None:
-        files, labels, classes = _labelled_files(folder)
-        images, kept, notes = _decode(files, folder, size, strict)
-        ids = None if labels is None else labels[kept.index]
-        return Raw(_stack(images, kept, folder), ids, classes=classes, notes=notes)
-    files, labels, classes = _labelled_files(subfolders["train"])
-    more_files, more_labels, more_classes = _labelled_files(test)
-    if classes != more_classes:
-        raise SimulacraError(f"{folder}: the classes in train and {test.name} differ: give both the same sub-folders")
-    images, kept, notes = _decode([*files, *more_files], folder, size, strict)
-    values = _stack(images, kept, folder)
-    cut = int(np.searchsorted(kept.index, len(files)))
-    if labels is None or more_labels is None:
-        return Raw(values[:cut], None, values[cut:], notes=notes)
-    ids = np.concatenate([labels, more_labels])[kept.index]
-    return Raw(values[:cut], ids[:cut], values[cut:], ids[cut:], classes, notes)
+    subfolders = {name for name, entry in _visible(folder) if _is_folder(entry)}
+    test = next((name for name in _TEST_FOLDERS if subfolders == {"train", name}), None)
+    found = _listed(folder if test is None else folder / "train")
+    files, ids, cut, outside, others = found.files, found.ids, None, found.outside, found.others
+    if test is not None:
+        more = _listed(folder / test)
+        if found.classes != more.classes:
+            raise SimulacraError(f"{folder}: the classes in train and {test} differ: give both the same sub-folders")
+        files, cut, outside, others = [*files, *more.files], len(files), outside + more.outside, others + more.others
+        ids = None if ids is None or more.ids is None else np.concatenate([ids, more.ids])
+    values, skipped, store = _read(files, folder, reading)
+    kept = np.delete(np.arange(len(files)), list(skipped))
+    notes = [_skipped_note(files, skipped, folder)] if skipped else []
+    if outside:
+        notes.append(f"{outside:,} of {len(files):,} pictures lie outside {folder}, behind symbolic links")
+    if others:
+        notes.append(f"neither PNG nor JPEG and left out: {_counted(others)}")
+    classes: tuple[str, ...] = ()
+    if ids is not None:  # a class of which nothing can be read is none
+        present, ids = np.unique(ids[kept], return_inverse=True)
+        classes = tuple(found.classes[label] for label in present)
+    raw = Raw(values, ids, classes=classes, notes=tuple(notes), store=store)
+    if cut is None:
+        return raw
+    cut = int(np.searchsorted(kept, cut))
+    return raw._replace(
+        values=values[:cut], test_values=values[cut:],
+        labels=None if ids is None else ids[:cut], test_labels=None if ids is None else ids[cut:],
+    )  # fmt: skip
 
 
 def resize(values: np.ndarray, size: int) -> np.ndarray:
@@ -80,16 +96,8 @@ def resize(values: np.ndarray, size: int) -> np.ndarray:
         return np.ascontiguousarray(resize(values.transpose(0, 2, 3, 1), size).transpose(0, 3, 1, 2))
     out = np.empty((len(values), size, size, *values.shape[3:]), values.dtype)
     for i, image in enumerate(values):
-        out[i] = _square(image, size)
+        out[i] = square(image, size)
     return out
-
-
-class _Kept:
-    """Which of the files were read: their places in the list, (n,), and their paths."""
-
-    def __init__(self, files: list[Path], index: list[int]):
-        self.index = np.array(index, dtype=np.int64)
-        self.files = [files[i] for i in index]
 
 
 def read_example(path: Path, codec: Codec) -> np.ndarray:
@@ -98,7 +106,7 @@ def read_example(path: Path, codec: Codec) -> np.ndarray:
     Raises:
         SimulacraError: If it cannot be read, or is of another size or in colours that the model does not know.
     """
-    pixels = _read_one(path)
+    pixels = read_one(path)
     channels, height, width = codec.space.shape
     if pixels.shape[:2] != (height, width):
         raise SimulacraError(
@@ -108,9 +116,9 @@ def read_example(path: Path, codec: Codec) -> np.ndarray:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     deep = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    if channels < 4 and _is_translucent(deep):
+    if channels < 4 and is_translucent(deep):
         raise SimulacraError(f"{path}: is translucent, and the model learned opaque pictures: save it without alpha")
-    if channels == 1 and not _is_grey(deep[..., :3]):
+    if channels == 1 and not is_grey(deep[..., :3]):
         raise SimulacraError(f"{path}: has colours, and the model learned grey pictures: save it as greyscale")
     if deep.shape[2] < channels:
         deep = np.concatenate([deep, np.full((height, width, 1), 255, np.uint8)], axis=2)
@@ -127,7 +135,7 @@ def read_mask(path: Path, codec: Codec) -> np.ndarray:
     Raises:
         SimulacraError: If it cannot be read, or is of another size than the model's pictures.
     """
-    pixels = _read_one(path)
+    pixels = read_one(path)
     if pixels.shape[:2] != codec.space.shape[1:]:
         height, width = codec.space.shape[1:]
         raise SimulacraError(
@@ -138,173 +146,135 @@ def read_mask(path: Path, codec: Codec) -> np.ndarray:
     return light > np.iinfo(pixels.dtype).max / 2
 
 
-def _read_one(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise SimulacraError(f"{path}: no such file; name a PNG or JPEG picture")
-    try:
-        return _read_picture(path, None)
-    except Exception as error:  # Pillow raises its own for each way in which a file is damaged
-        raise SimulacraError(f"{path}: not readable as PNG or JPEG ({error}); name another picture") from error
+def _read(files: Sequence[Path], folder: Path, reading: Reading) -> tuple[Any, dict[int, str], Store | None]:
+    """The pixels of those files that can be read, why others cannot, and the store of the pixels if it has them."""
+    tell = reading.progress
+    expected = decoding.decoded_bytes(files, reading.size)
+    if expected <= decoding.MEMORY:
+        store, hear = None, None if tell is None else lambda done: tell(done, len(files))
+        values, skipped = decoding.decode(files, reading.size, strict=reading.strict, progress=hear)
+    else:
+
+        def decode(part: Sequence[Path], hear: Callable[[int], object]) -> tuple[np.ndarray | None, dict[int, str]]:
+            return decoding.decode(part, reading.size, strict=reading.strict, progress=hear)
+
+        store = Store(reading.cache, folder, files, reading.size, picture_bytes=expected // len(files), decode=decode,
+                      fill=decoding.fill, progress=tell)  # fmt: skip
+        values, skipped = store.pictures, store.skipped
+        if skipped and reading.strict:
+            place = min(skipped)
+            raise decoding.refusal(files[place], skipped[place])
+    if values is None:
+        raise SimulacraError(
+            f"{folder}: none of {len(files):,} images can be read ({files[0].name}: {skipped[0]}): check what they are"
+        )
+    return values, skipped, store
 
 
-def _visible(folder: Path) -> list[Path]:
+def _skipped_note(files: Sequence[Path], skipped: dict[int, str], folder: Path) -> str:
+    named = [f"{files[place].relative_to(folder)} ({skipped[place]})" for place in sorted(skipped)[:5]]
+    more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
+    return f"{len(skipped):,} of {len(files):,} files skipped: {', '.join(named)}{more}"
+
+
+def _counted(suffixes: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
+
+
+def _visible(folder: Path) -> list[tuple[str, os.DirEntry[str]]]:
     """What lies in a folder, in the order of names, without hidden files."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        with os.scandir(folder) as entries:
+            return sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=lambda pair: pair[0])
     except OSError as error:
         raise SimulacraError(f"{folder} cannot be read ({error.strerror}): check its permissions") from None
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """All PNG and JPEG files in a folder and below it, in a fixed order."""
-    found = []
-    for path in _visible(folder):
-        if path.is_dir():
-            found += _pictures(path)
-        elif path.suffix.lower() in _SUFFIXES:
-            found.append(path)
-    return found
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
-def _labelled_files(folder: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
-    """Pictures, class ids (n,) if there are at least two class folders, and the names of the classes."""
-    loose, by_class = [], {}
-    for path in _visible(folder):
-        if path.is_dir():
-            if pictures := _pictures(path):
-                by_class[path.name] = pictures
-        elif path.suffix.lower() in _SUFFIXES:
-            loose.append(path)
-    if loose and by_class:
+class _Listing(NamedTuple):
+    """Pictures in order, their class ids (n,) if there are at least two class folders, and the names of the classes.
+
+    `outside` counts those that links lead to outside the folder, `others` the files of other formats by ending.
+    """
+
+    files: list[Path]
+    ids: np.ndarray | None
+    classes: tuple[str, ...]
+    outside: int
+    others: Counter[str]
+
+
+def _listed(folder: Path) -> _Listing:
+    """The pictures in a folder and its class folders."""
+    loose, by_class = _Walk(folder), {}
+    for name, entry in _visible(folder):
+        if not _is_folder(entry):
+            loose.take(entry)
+            continue
+        walk = _Walk(folder)
+        walk.enter(entry)
+        loose.others.update(walk.others)
+        if walk.files:
+            by_class[name] = walk
+    if loose.files and by_class:
         raise SimulacraError(
-            f"{folder} holds {len(loose):,} images beside {len(by_class):,} folders of images: move them into class "
-            "folders, or all into one"
+            f"{folder} holds {len(loose.files):,} images beside {len(by_class):,} folders of images: move them into "
+            "class folders, or all into one"
         )
     if len(by_class) == 1:  # a lone folder tells nothing apart; the classes may lie in it
-        return _labelled_files(folder / next(iter(by_class)))
-    files = loose or [path for pictures in by_class.values() for path in pictures]
+        return _listed(folder / next(iter(by_class)))
+    walks = list(by_class.values()) or [loose]
+    files = [path for walk in walks for path in walk.files]
     if not files:
-        raise SimulacraError(f"{folder} holds no PNG, JPEG or IDX file: pass a folder of images")
-    if len(by_class) < 2:
-        return files, None, ()
-    labels = np.repeat(np.arange(len(by_class)), [len(pictures) for pictures in by_class.values()])
-    return files, labels, tuple(by_class)
+        others = f" but {_counted(loose.others)}" if loose.others else ""
+        raise SimulacraError(f"{folder} holds no PNG, JPEG or IDX file{others}: pass a folder of images")
+    ids = np.repeat(np.arange(len(walks)), [len(walk.files) for walk in walks]) if by_class else None
+    return _Listing(files, ids, tuple(by_class), sum(walk.outside for walk in walks), loose.others)
 
 
-def _decode(
-    files: list[Path], folder: Path, size: int | None, strict: bool
-) -> tuple[list[np.ndarray | None], _Kept, tuple[str, ...]]:
-    """Images, which files they are, and a note on files that were skipped."""
+class _Walk:
+    """The pictures found on a walk through a folder, that enters each folder once, whatever links lead to it."""
 
-    def read(path: Path) -> np.ndarray | str:
-        try:
-            return _read_picture(path, size)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            return f"more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels"
-        except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-            return "truncated" if "truncated" in str(error).lower() else "not readable as an image"
+    def __init__(self, root: Path) -> None:
+        self.root = os.path.realpath(root)
+        self.files: list[Path] = []
+        self.others: Counter[str] = Counter()
+        self.outside = 0
+        self.seen = {self._identity(os.stat(root))}
 
-    with warnings.catch_warnings():
-        # Set here and not in each thread: the filters are the process's, and so would race.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            results = []
-            for path, result in zip(files, pool.map(read, files), strict=True):
-                if strict and isinstance(result, str):
-                    pool.shutdown(cancel_futures=True)
-                    raise SimulacraError(f"{path}: {result}: replace or remove it, or load without strict to skip it")
-                results.append(result)
-    bad = [(path, result) for path, result in zip(files, results, strict=True) if isinstance(result, str)]
-    index = [i for i, result in enumerate(results) if not isinstance(result, str)]
-    if not index:
-        raise SimulacraError(f"{folder}: none of {len(files):,} images can be read ({bad[0][0].name}: {bad[0][1]})")
-    notes = ()
-    if bad:
-        named = ", ".join(f"{path.relative_to(folder)} ({reason})" for path, reason in bad[:5])
-        more = f" and {len(bad) - 5:,} more" if len(bad) > 5 else ""
-        notes = (f"{len(bad):,} of {len(files):,} files skipped: {named}{more}",)
-    return [results[i] for i in index], _Kept(files, index), notes
+    def take(self, entry: os.DirEntry[str], outside: bool = False) -> None:
+        """Note a file if it is a picture."""
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if suffix in _SUFFIXES:
+            self.files.append(Path(entry.path))
+            self.outside += outside or self._leaves(entry)
+        elif suffix in _OTHER_PICTURES:
+            self.others[suffix] += 1
 
+    def enter(self, entry: os.DirEntry[str], outside: bool = False, depth: int = 1) -> None:
+        """Walk through a folder and those in it."""
+        if depth > _DEEPEST:
+            raise SimulacraError(f"{entry.path}: more than {_DEEPEST} folders deep: pass a folder further down")
+        identity = self._identity(entry.stat())
+        if identity in self.seen:
+            return
+        self.seen.add(identity)
+        outside = outside or self._leaves(entry)
+        for _, inner in _visible(Path(entry.path)):
+            if _is_folder(inner):
+                self.enter(inner, outside, depth + 1)
+            else:
+                self.take(inner, outside)
 
-def _read_picture(path: Path, size: int | None) -> np.ndarray:
-    """One file as uint8 (h, w), (h, w, 3) or (h, w, 4), or uint16 (h, w)."""
-    with Image.open(path, formats=("PNG", "JPEG")) as image:
-        if size is not None:
-            # A JPEG can be decoded at a fraction of its size; four times what is wanted leaves Lanczos its due.
-            image.draft(image.mode, (4 * size, 4 * size))
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        alpha = "A" in upright.getbands() or "transparency" in upright.info
-        if upright.mode.startswith("I"):
-            pixels = np.asarray(upright).astype(np.uint16)
-        elif alpha:
-            pixels = np.asarray(upright.convert("RGBA"))
-        else:
-            pixels = np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
-    return pixels if size is None else _square(pixels, size)
+    def _leaves(self, entry: os.DirEntry[str]) -> bool:
+        return entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(self.root)
 
-
-def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """One image (h, w) or (h, w, channels), its central square at size x size, in its dtype."""
-    height, width = image.shape[:2]
-    if height == width == size:
-        return image
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    image = image[top : top + side, left : left + side]
-    if side == size:
-        return image
-    if image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2] in (3, 4)):
-        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((size, size), Image.Resampling.LANCZOS))
-    planes = np.ascontiguousarray(np.moveaxis(image.astype(np.float32).reshape(side, side, -1), 2, 0))
-    small = [np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.LANCZOS)) for plane in planes]
-    # Lanczos overshoots at edges, out of the range that the pixels came in.
-    resized = np.clip(np.stack(small, axis=-1), planes.min(), planes.max())
-    return to_dtype(resized.reshape(size, size, *image.shape[2:]), image.dtype)
-
-
-def _stack(images: list[np.ndarray | None], kept: _Kept, folder: Path) -> np.ndarray:
-    """All images in one array with as few channels as hold them all; empties the list, to halve the memory."""
-    shapes = [image.shape for image in images if image is not None]
-    sizes = Counter(shape[:2] for shape in shapes)
-    if len(sizes) > 1:
-        most = ", ".join(f"{h} x {w} ({count:,})" for (h, w), count in sizes.most_common(3))
-        most += ", ..." if len(sizes) > 3 else ""
-        usual = sizes.most_common(1)[0][0]
-        odd = next(path for path, shape in zip(kept.files, shapes, strict=True) if shape[:2] != usual)
-        raise SimulacraError(
-            f"{folder}: images of {len(sizes)} different sizes, height x width {most}, such as "
-            f"{odd.name}: crop and resize all of them with --size N (size=N in Python)"
-        )
-    clear = any(_is_translucent(image) for image in images if image is not None)
-    grey = not clear and all(_is_grey(image) for image in images if image is not None)
-    deep = grey and all(image.dtype == np.uint16 for image in images if image is not None)
-    depth = 4 if clear else 3
-    out = np.empty((len(images), *shapes[0][:2], *(() if grey else (depth,))), np.uint16 if deep else np.uint8)
-    for i, image in enumerate(images):
-        assert image is not None
-        images[i] = None
-        if image.dtype == np.uint16 and not deep:
-            image = (image >> 8).astype(np.uint8)
-        if grey:
-            out[i] = image if image.ndim == 2 else image[:, :, 0]
-        elif image.ndim == 2:
-            out[i] = 255
-            out[i, :, :, :3] = image[:, :, None]
-        else:
-            channels = min(image.shape[2], depth)
-            out[i, :, :, channels:] = 255
-            out[i, :, :, :channels] = image[:, :, :channels]
-    return out
-
-
-def _is_translucent(image: np.ndarray) -> bool:
-    return image.ndim == 3 and image.shape[2] == 4 and bool((image[:, :, 3] != 255).any())
-
-
-def _is_grey(image: np.ndarray) -> bool:
-    """Whether an image without translucent pixels has no colour."""
-    if image.ndim == 2:
-        return True
-    return bool((image[:, :, 0] == image[:, :, 1]).all() and (image[:, :, 1] == image[:, :, 2]).all())
+    @staticmethod
+    def _identity(status: os.stat_result) -> tuple[int, int]:
+        return status.st_dev, status.st_ino

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulacra.data.arrays import Raw, read_arrays
+from simulacra.data.arrays import Raw, Reading, read_arrays
 from simulacra.data.images.idx import CIFAR_CLASSES
 from simulacra.data.images.loading import read_folder
 from simulacra.errors import SimulacraError
@@ -42,13 +42,12 @@ PUBLIC = {
 }
 
 
-def read_named(name: str, size: int | None, strict: bool) -> Raw:
+def read_named(name: str, reading: Reading) -> Raw:
     """A data set by its name: from the folder SIMULACRA_DATA where it is there, else from OpenML.
 
     Args:
         name: "digits" or a key of `PUBLIC`.
-        size: As in `read_folder`, for a folder of pictures.
-        strict: As in `read_folder`.
+        reading: As in `read_folder`, for a folder of pictures.
 
     Raises:
         SimulacraError: It is not in SIMULACRA_DATA and cannot be fetched, or its files are damaged.
@@ -59,7 +58,7 @@ def read_named(name: str, size: int | None, strict: bool) -> Raw:
     root = os.environ.get("SIMULACRA_DATA")
     raw = None
     if root and (Path(root) / name).is_dir():
-        raw = read_folder(Path(root) / name, size, strict)
+        raw = read_folder(Path(root) / name, reading)
     elif root and (Path(root) / f"{name}.npz").is_file():
         raw = read_arrays(Path(root) / f"{name}.npz")
     if raw is None:
