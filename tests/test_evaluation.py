@@ -9,7 +9,7 @@ import pytest
 
 import simulacra as sim
 from simulacra.data.points.metrics import ABOUT
-from simulacra.evaluation import Evaluation, Figure, evaluate, judge, show
+from simulacra.evaluation import Evaluation, Figure, evaluate, judge, labels_for, show
 
 N = 20_000
 
@@ -23,9 +23,10 @@ def fake(data, draw, *, score=None, score_name=None, num_classes=0):
     """A model whose samples are draw(n, rng)."""
     return SimpleNamespace(
         dataset_=data,
-        sample=lambda n, *, seed=0: draw(n, np.random.default_rng(seed + 1000)),
+        sample=lambda n, *, label=None, seed=0: draw(n, np.random.default_rng(seed + 1000)),
         score_samples=score,
         score_name_=score_name,
+        device_="cpu",
         codec_=SimpleNamespace(space=SimpleNamespace(num_classes=num_classes)),
     )
 
@@ -169,6 +170,82 @@ def test_digits_copied_from_training_are_judged_as_memorised(tmp_path, monkeypat
     lost = evaluate(fake(data, without_three, num_classes=10), n=len(without_three(0, np.random.default_rng(0))))
     assert "1 of 10 classes is missing (mode collapse): 3" in lost.verdict.text
     assert "labels were given to the model" in lost.verdict.text
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return sim.load("digits")
+
+
+def test_copies_are_called_memorisation_real_pictures_are_not_and_half_and_half_is_half(digits):
+    real = digits.holdout.values
+
+    def half(n, rng):
+        return np.concatenate([digits.train.values[: n // 2], real[: n - n // 2]])
+
+    held = evaluate(fake(digits, lambda n, rng: real[:n]))
+    assert held.verdict.status == "learned"
+    assert "near-copies" in held.verdict.text
+    assert "memorisation" not in held.verdict.text
+    mixed = evaluate(fake(digits, half))
+    assert mixed.verdict.status == "failed"
+    for name in ("copies", "copies_pixels"):
+        assert mixed.figures[name].value == pytest.approx(0.5, abs=0.02)
+        assert mixed.figures[name].low < 0.5 < mixed.figures[name].high
+    assert any("memorisation): 50." in reason for reason in mixed.verdict.reasons)
+
+
+def test_a_model_is_asked_for_labels_at_their_training_shares_and_judged_by_what_it_shows(digits):
+    rows = {name: digits.holdout.of_class(k).values for k, name in enumerate(digits.classes)}
+    asked = []
+
+    def obedient(n, *, label, seed):
+        asked.append(list(label))
+        return np.stack([rows[name][k % len(rows[name])] for k, name in enumerate(label)])
+
+    model = fake(digits, None, num_classes=10)
+    model.sample = obedient
+    result = evaluate(model, n=1000)
+    figure = result.figures["label_accuracy"]
+    assert figure.value == pytest.approx(figure.floor, abs=0.03)
+    assert figure.baseline == pytest.approx(0.1, abs=0.05)
+    assert min(result.details["label_accuracy"].values()) > 0.7
+    shares = np.unique(asked[0], return_counts=True)[1] / 1000
+    np.testing.assert_allclose(shares, np.bincount(digits.train.labels) / len(digits.train), atol=0.035)
+    assert asked[0][:60] == list(np.array(digits.classes)[labels_for(model, 60, 0)])  # the first are always the same
+
+    model.sample = lambda n, *, label, seed: digits.holdout.values[np.arange(n) % len(digits.holdout)]
+    deaf = evaluate(model, n=359)
+    assert deaf.figures["label_accuracy"].value == pytest.approx(0.1, abs=0.06)
+    assert any("label that was asked for" in reason for reason in deaf.verdict.reasons)
+    assert "label_accuracy" not in evaluate(fake(digits, lambda n, rng: digits.holdout.values[:n])).figures
+
+
+def test_the_samples_that_details_name_are_kept_for_the_report_and_not_for_the_file(digits):
+    samples = digits.train.values[::-1]
+    result = evaluate(fake(digits, lambda n, rng: samples[:n]))
+    named = [pair["sample"] for near in result.details["nearest"].values() for pair in near["closest"]]
+    assert set(named) <= set(result.examples)
+    assert all((result.examples[row] == samples[row]).all() for row in named)
+    assert "examples" not in result.to_json()
+    assert Evaluation.from_json(result.to_json()).verdict == result.verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"features": "incepton"}, 'no features "incepton" for images: .*inception'),
+        ({"weights": "x.pth"}, "x.pth: weights are those of Inception"),
+    ],
+)
+def test_features_that_are_not_there_are_refused(digits, options, said):
+    with pytest.raises(sim.SimulacraError, match=said):
+        evaluate(fake(digits, lambda n, rng: digits.train.values[:n]), **options)
+
+
+def test_points_have_no_inception_features(ring):
+    with pytest.raises(sim.SimulacraError, match=r'toy:ring: no features "inception" for points'):
+        evaluate(fake(ring, ring.density.sample), features="inception")
 
 
 def test_one_missing_mode_of_many_is_partly_learned():

@@ -108,10 +108,16 @@ def dataset_of(source):
 @pytest.mark.parametrize("family", ["gan", "vae", "diffusion"])
 @pytest.mark.parametrize("source", ["toy:bimodal", "toy:ring", "table", "digits"])
 def test_a_report_is_one_file_that_says_what_was_found(source, family, tmp_path):
-    near = {"first": [{"sample": k, "train": k} for k in range(16)], "closest": [{"sample": 499, "train": 1}]}
+    near = {
+        "first": [{"sample": k, "train": k, "closeness": 0.5} for k in range(16)],
+        "closest": [{"sample": 499, "train": 1, "closeness": 0.2}],
+        "real": [{"holdout": 1, "train": 1, "closeness": 0.4}],
+        "copies": 0.02, "floor": 0.01, "threshold": 1 / 3,
+    }  # fmt: skip
     evaluation = evaluation_of(
-        nearest=near, shares={"a": 0.6, "b": 0.4}, expected={"a": 0.5, "b": 0.5}, groups="classes"
-    )
+        nearest={"features": near}, shares={"a": 0.6, "b": 0.4}, expected={"a": 0.5, "b": 0.5}, groups="classes",
+        label_accuracy={"a": 0.3, "b": None}, label_accuracy_expected={"a": 0.9, "b": 0.8},
+    )  # fmt: skip
     path = write_report(Model(family, dataset_of(source), tmp_path), evaluation)
     assert path == tmp_path / "report.html"
     assert list(tmp_path.iterdir()) == [path]
@@ -127,6 +133,17 @@ def test_a_report_is_one_file_that_says_what_was_found(source, family, tmp_path)
         "12,345", "8, 9",
     ):  # fmt: skip
         assert said in references.text, said
+
+
+def test_raw_weights_stand_beside_their_average_where_a_run_kept_them(tmp_path):
+    model = Model("gan", dataset_of("digits"), tmp_path, snapshots=3)
+    plain = write_report(model, evaluation_of(), tmp_path / "plain.html").read_text()
+    first, *rest = model.run_.snapshots()
+    model.run_.snapshots = lambda: [first, *(snapshot._replace(raw=snapshot.values[:16]) for snapshot in rest)]
+    both = write_report(model, evaluation_of(), tmp_path / "both.html").read_text()
+    assert (plain.count('class="track"'), both.count('class="track"')) == (1, 2)
+    assert (plain.count("Weights as they are"), both.count("Weights as they are")) == (0, 1)
+    assert both.count(">step 100<") == 2 * plain.count(">step 100<") == 2
 
 
 def test_a_report_is_repeatable(tmp_path):

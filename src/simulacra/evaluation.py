@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from math import isfinite, sqrt
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from simulacra.data.estimate import FAR, About, Estimate, Measured, Measures
-from simulacra.errors import SimulacraError
+from simulacra.errors import SimulacraError, suggest
 from simulacra.files import finite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulacra.data import Dataset, Split
     from simulacra.synthesizer import Synthesizer
 
+IN_DOMAIN = "in-domain"
 BOOTSTRAP = 60
 FEWEST_SAMPLES = 50
 FEWEST_HELD_OUT = 10
@@ -35,7 +38,7 @@ class Figure:
 
     Args:
         value: The figure of the samples.
-        low: Lower end of the 95 % interval, value - 1.96 bootstrap standard errors, within the figure's range.
+        low: Lower end of the 95 % interval, value - 1.96 standard errors, within the figure's range.
         high: Upper end of it.
         floor: The same measure of held-out real examples, or its exact value.
         baseline: The same measure of draws from one Gaussian fitted to the training split.
@@ -83,6 +86,7 @@ class Evaluation:
         seed: Seed of the samples and of every subset, projection and resample.
         details: What lies behind the figures: shares of modes or classes, nearest training examples.
         timing: Seconds: "sample", "sample_1000" (per 1,000 samples), "measure", "score".
+        examples: Those samples that `details` names, by row, for the report; they are left out of the JSON.
     """
 
     figures: dict[str, Figure]
@@ -91,10 +95,13 @@ class Evaluation:
     seed: int
     details: dict[str, Any]
     timing: dict[str, float]
+    examples: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able dict, keys always in the same order, null for what is not finite."""
-        return finite(asdict(self))
+        data = asdict(replace(self, examples={}))
+        del data["examples"]
+        return finite(data)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Evaluation:
@@ -134,18 +141,24 @@ def show(value: float | None, unit: str) -> str:
     return f"{value:.3g}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
-def evaluate(model: Synthesizer, holdout: Split | None = None, *, n: int | None = None, seed: int = 0) -> Evaluation:
+def evaluate(
+    model: Synthesizer, holdout: Split | None = None, *, n: int | None = None, seed: int = 0,
+    features: str = IN_DOMAIN, weights: str | Path | None = None,
+) -> Evaluation:  # fmt: skip
     """Draw samples, measure them beside real data and one Gaussian, and judge.
 
     Args:
-        model: A fitted model; labels, where it has them, are drawn at their training shares.
+        model: A fitted model; it is asked for labels, where it has them, at their training shares.
         holdout: Real examples that the model has not seen; the dataset's own by default.
         n: Samples to draw; by default 50,000 for a toy density, else as many as there are held-out examples
             (at most 50,000 points or 10,000 images).
         seed: Seed of samples and measures: the same seed gives the same Evaluation, timing apart.
+        features: Of images: "in-domain", those of a classifier of the data themselves (of their pixels without
+            labels), or "inception" for figures in Inception's beside them, of at most 1,000 samples on a CPU.
+        weights: File of Inception's weights, as torch-fidelity publishes them; its own cache if None.
 
     Raises:
-        SimulacraError: if n is too small, the holdout is too short, or the dataset cannot be had.
+        SimulacraError: if n is too small, the holdout is too short, or the dataset or Inception cannot be had.
     """
     if n is not None and n < FEWEST_SAMPLES:
         raise SimulacraError(f"n is {n}, but figures need at least {FEWEST_SAMPLES} samples; ask for that many or more")
@@ -158,16 +171,20 @@ def evaluate(model: Synthesizer, holdout: Split | None = None, *, n: int | None 
     metrics = import_module(f"simulacra.data.{dataset.kind}.metrics")
     about: dict[str, About] = metrics.ABOUT
     count = metrics.default_n(dataset) if n is None else n
+    asked = _inception(metrics, dataset, features, weights, str(model.device_) if features != IN_DOMAIN else "cpu")
 
     start = perf_counter()
-    samples = np.asarray(model.sample(count, seed=seed))
+    measure, floor, baseline = references(dataset, count, seed, **asked)
+    prepared = perf_counter()
+    labels = labels_for(model, count, seed)
+    samples = np.asarray(draw(model, count, seed))
     sampled = perf_counter()
-    measure, floor, baseline = references(dataset, count, seed)
     spoilt = int((~np.isfinite(samples)).reshape(count, -1).any(axis=1).sum())
-    ours: Measured = Measured({}, {}) if spoilt else measure(samples, bootstrap=BOOTSTRAP)
+    ours: Measured = Measured({}, {}) if spoilt else measure(samples, labels=labels, bootstrap=BOOTSTRAP)
     columns = {
         name: (ours.estimates.get(name, Estimate(float("nan"))), floor[name].value, baseline[name].value)
         for name in floor
+        if name != "label_accuracy" or labels is not None
     }
     columns |= {name: (columns[name][0], exact, columns[name][2]) for name, exact in measure.exact.items()}
     measured = perf_counter()
@@ -182,20 +199,60 @@ def evaluate(model: Synthesizer, holdout: Split | None = None, *, n: int | None 
     if spoilt:
         details["not_finite"] = spoilt
     timing = {
-        "sample": sampled - start,
-        "sample_1000": (sampled - start) * 1000 / count,
-        "measure": measured - sampled,
+        "sample": sampled - prepared,
+        "sample_1000": (sampled - prepared) * 1000 / count,
+        "measure": measured - sampled + prepared - start,
         "score": scored - measured,
     }
-    labelled = model.codec_.space.num_classes > 0
-    return Evaluation(figures, judge(figures, about, details, n=count, labelled=labelled), count, seed, details, timing)
+    verdict = judge(figures, about, details, n=count, labelled=labels is not None)
+    return Evaluation(figures, verdict, count, seed, details, timing, {row: samples[row] for row in _named(details)})
+
+
+def labels_for(model: Synthesizer, n: int, seed: int) -> np.ndarray | None:
+    """Class ids that a model is asked for, (n,), drawn from its training data; None for a model without labels.
+
+    The first of them are the same for every n.
+    """
+    labels = model.dataset_.train.labels
+    if labels is None or not model.codec_.space.num_classes:
+        return None
+    return labels[(np.random.default_rng([seed, 29]).random(n) * len(labels)).astype(np.int64)]
+
+
+def draw(model: Synthesizer, n: int, seed: int) -> np.ndarray:
+    """n samples, of the labels that `labels_for` gives where the model has any: row i is sample i of an Evaluation."""
+    labels = labels_for(model, n, seed)
+    if labels is None:
+        return model.sample(n, seed=seed)
+    return model.sample(n, label=np.array(model.dataset_.classes, dtype=object)[labels], seed=seed)
+
+
+def _inception(metrics: Any, dataset: Dataset, features: str, weights: Any, device: str) -> dict[str, Any]:
+    """What `measures` needs to know where other features are asked for."""
+    known = getattr(metrics, "FEATURES", (IN_DOMAIN,))
+    if features not in known:
+        raise SimulacraError(f'{dataset.name}: no features "{features}" for {dataset.kind}: {suggest(features, known)}')
+    if features == IN_DOMAIN:
+        if weights is not None:
+            raise SimulacraError(f"{weights}: weights are those of Inception; ask for its features (inception) too")
+        return {}
+    return {"features": features, "weights": None if weights is None else str(weights), "device": device}
+
+
+def _named(details: dict[str, Any]) -> list[int]:
+    """Rows of the samples that details name."""
+    spaces = details.get("nearest", {}).values()
+    return sorted({pair["sample"] for space in spaces for pair in [*space["first"], *space["closest"]]})
 
 
 @lru_cache(maxsize=1)
-def references(dataset: Dataset, n: int, seed: int) -> tuple[Measures, dict[str, Estimate], dict[str, Estimate]]:
+def references(
+    dataset: Dataset, n: int, seed: int, **asked: Any
+) -> tuple[Measures, dict[str, Estimate], dict[str, Estimate]]:
     """The measures, the floor and the baseline; kept, because models of the same data are compared."""
-    measure: Measures = import_module(f"simulacra.data.{dataset.kind}.metrics").measures(dataset, n, seed)
-    return measure, measure(measure.real).estimates, measure(measure.gaussian).estimates
+    measure: Measures = import_module(f"simulacra.data.{dataset.kind}.metrics").measures(dataset, n, seed, **asked)
+    floor = measure(measure.real, labels=measure.real_labels).estimates
+    return measure, floor, measure(measure.gaussian, labels=measure.gaussian_labels).estimates
 
 
 def log_likelihood(model: Synthesizer, dataset: Dataset, metrics: Any, seed: int) -> tuple[Estimate, float, float]:

@@ -14,7 +14,7 @@ from simulacra.evaluation import Figure, show
 
 NAMES = {"gan": "GAN", "vae": "VAE", "diffusion": "Diffusion"}
 _DPI = 96  # CSS pixels an inch
-_WIDE, _MIDDLE, _NARROW, _PHONE, _THUMB = 500, 330, 255, 340, 165  # CSS pixels that a sheet of images may take
+_WIDE, _MIDDLE, _NARROW, _PHONE, _THUMB = 540, 330, 255, 340, 165  # CSS pixels that a sheet of images may take
 
 
 @dataclass(frozen=True)

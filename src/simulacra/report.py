@@ -19,7 +19,7 @@ from simulacra import curves
 from simulacra.data import drawing
 from simulacra.data.drawing import Picture, Sheet
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import show
+from simulacra.evaluation import draw, show
 from simulacra.files import write_atomically
 from simulacra.page import NAMES, Shown, embed, render, seconds, texts, without_word
 
@@ -51,10 +51,14 @@ def write_report(model: Synthesizer, evaluation: Evaluation, path: str | Path | 
     dataset, kind = model.dataset_, _kind(model)
     events = model.run_.events()
     config = model.run_.config
-    samples = _finite(model.sample(kind.num_samples(evaluation), seed=evaluation.seed))
+    samples = _finite(draw(model, kind.num_samples(evaluation), evaluation.seed))
     drawn = kind.pictures(samples, dataset, evaluation.details) if len(samples) else []
+    named = dict(enumerate(samples)) | evaluation.examples
+    memory_note, memory = kind.memorisation(named, dataset, evaluation.details)
     if evaluation.details.get("shares"):
         drawn.append(_group_shares(evaluation.details))
+    if evaluation.details.get("label_accuracy"):
+        drawn.append(_labels_kept(evaluation.details))
     inside, note = _inside(model, samples) if len(samples) else ([], "")
     family = NAMES.get(model.family, model.family)
     text = render(
@@ -68,6 +72,9 @@ def write_report(model: Synthesizer, evaluation: Evaluation, path: str | Path | 
         figures=[_row(figure) for figure in evaluation.figures.values()],
         samples=[embed(picture) for picture in drawn],
         frames=_frames(model, kind.MOST_FRAMES),
+        raw_frames=_frames(model, kind.MOST_FRAMES, raw=True),
+        memory=[embed(picture) for picture in memory],
+        memory_note=memory_note,
         insight=[embed(picture) for picture in inside],
         insight_note=note,
         curves=[embed(picture) for picture in curves.pictures(events, config.get("options", {}))],
@@ -134,7 +141,7 @@ def write_comparison(
         interval_note=(
             f"Means over {comparison.replicates} seeds with 95 % intervals (Student's t)."
             if comparison.replicates > 1
-            else "Intervals are 95 %, by bootstrap over the samples of one run; another seed may differ by more."
+            else "Intervals are 95 %, from how the samples of one run scatter; another seed may differ by more."
         ),
         table=_table(comparison),
         samples=samples,
@@ -155,10 +162,22 @@ def _finite(values: Any) -> np.ndarray:
     return values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
 
 
-def _frames(model: Synthesizer, most: int) -> list[Shown]:
-    """The timeline, each moment with its training step."""
+def _frames(model: Synthesizer, most: int, *, raw: bool = False) -> list[Shown]:
+    """The timeline, each moment with its training step.
+
+    Args:
+        model: Whose run it is.
+        most: Frames.
+        raw: By the weights as they are, where a run has kept that, instead of by their average.
+    """
     snapshots = drawing.evenly(model.run_.snapshots(), most)
     taken = [(snapshot.step, _finite(snapshot.values)) for snapshot in snapshots]
+    if raw:
+        kept = max((len(snapshot.raw) for snapshot in snapshots if snapshot.raw is not None), default=0)
+        if not kept:
+            return []
+        parts = (snapshot.values[:kept] if snapshot.raw is None else snapshot.raw for snapshot in snapshots)
+        taken = [(snapshot.step, _finite(part)) for snapshot, part in zip(snapshots, parts, strict=True)]
     taken = [(step, values) for step, values in taken if len(values)]
     drawn: Sequence[Drawing | Sheet] = _kind(model).frames([values for _, values in taken], model.dataset_)
     shown = []
@@ -184,6 +203,13 @@ def _group_shares(details: dict[str, Any]) -> Picture:
     group = {"classes": "class", "modes": "mode"}[groups]
     figure = drawing.shares(details["shares"], details["expected"], group=group)
     return Picture(f"{groups.capitalize()} among the samples", caption, figure)
+
+
+def _labels_kept(details: dict[str, Any]) -> Picture:
+    kept = {name: share for name, share in details["label_accuracy"].items() if share is not None}
+    real = {name: share or 0.0 for name, share in details["label_accuracy_expected"].items()}
+    caption = "How often the classifier sees the label that was asked for; the tick: that of real examples."
+    return Picture("Labels kept", caption, drawing.shares(kept, real, group="class", quantity="seen (%)"))
 
 
 def _row(figure: Figure) -> dict[str, Any]:
@@ -231,10 +257,19 @@ def _made(
         ("training", f"{events[-1]['step']:,} steps in {seconds(events[-1]['elapsed'])}" if events else ""),
         ("state of the run", str(model.run_.status)),
         ("evaluation", f"{evaluation.n:,} samples, seed {evaluation.seed}"),
+        ("Inception", _photographic(evaluation.details.get("inception"))),
         ("device", str(config.get("device", ""))),
         ("versions", ", ".join(f"{name} {value}" for name, value in config.get("versions", {}).items())),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _photographic(about: dict[str, Any] | None) -> str:
+    """On what the figures in Inception's features rest; "" where there are none."""
+    if about is None:
+        return ""
+    which = "" if about["published"] else ", which are not those published: compare these figures with no others"
+    return f"{about['n']:,} pictures of each kind, weights {about['weights']}{which}"
 
 
 def _card(row: Row, out: Path, page: Path) -> dict[str, Any]:

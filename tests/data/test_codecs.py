@@ -11,7 +11,7 @@ from simulacra.data.images.codec import Codec as ImageCodec
 from simulacra.data.images.codec import channels_last, pixel_range
 from simulacra.data.points.codec import Codec as PointCodec
 from simulacra.errors import SimulacraError
-from simulacra.space import Batch
+from simulacra.space import Batch, Stored
 
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32"]
 
@@ -170,6 +170,54 @@ def test_every_uint8_and_uint16_survives():
         np.testing.assert_array_equal(codec.decode(codec.encode(values)), values)
 
 
+def assert_stored_as_encoded(values, labels, stored, codec, **tolerance):
+    for index in (np.array([3, 0, 0, 2]), slice(1, None, 2)):
+        found, expected = stored.rows(index), codec.encode(values[index], labels[index])
+        assert found.x.dtype == np.float32
+        assert found.x.flags["C_CONTIGUOUS"] or isinstance(stored, Batch)
+        np.testing.assert_allclose(found.x, expected.x, **tolerance)
+        np.testing.assert_array_equal(found.label, expected.label)
+        assert found.c.shape == expected.c.shape
+
+
+@given(images())
+@settings(max_examples=80, deadline=None)
+def test_stored_rows_are_the_encoded_ones_bit_for_bit_for_whole_numbers(case):
+    values, _, (_low, _high), _ = case
+    values = np.concatenate([values, values])
+    labels = np.arange(len(values))
+    codec = ImageCodec.fit(Split(values), len(values))
+    stored = codec.store(values, labels)
+    assert isinstance(stored, Stored) == (values.dtype.itemsize < 4)
+    assert stored.size == len(values)
+    if isinstance(stored, Stored):
+        assert stored.values.nbytes == values.nbytes
+    exact = values.dtype.kind in "bui" or not isinstance(stored, Stored)
+    assert_stored_as_encoded(values, labels, stored, codec, rtol=0, atol=0 if exact else 1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", ">u2", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 5, 6, 3), (9, 3, 5, 6), (9, 5, 6)])
+def test_a_mapped_file_stays_one_until_rows_are_asked_for(dtype, shape, tmp_path):
+    numbers = np.random.default_rng(0).random(shape)
+    values = numbers.astype(dtype) if "float" in dtype else (numbers * 60_000 % np.iinfo(dtype).max).astype(dtype)
+    np.save(tmp_path / "pictures.npy", values)
+    mapped = np.load(tmp_path / "pictures.npy", mmap_mode="r")
+    labels = np.arange(9) % 2
+    codec = ImageCodec.fit(Split(mapped), 2)
+    stored = codec.store(mapped, labels)
+    assert isinstance(stored, Stored)
+    assert np.shares_memory(stored.values, mapped)
+    assert np.shares_memory(stored.part(slice(0, None, 2)).values, mapped)
+    assert_stored_as_encoded(values, labels, stored, codec, rtol=0, atol=0 if "u" in dtype else 2e-7)
+
+
+def test_points_are_stored_as_they_are_encoded():
+    values = np.random.default_rng(0).random((20, 3))
+    codec = PointCodec.fit(Split(values), 0)
+    np.testing.assert_array_equal(codec.store(values).x, codec.encode(values).x)
+
+
 @pytest.mark.parametrize("name", ["points", "images"])
 @pytest.mark.parametrize("num_classes", [0, 3])
 def test_a_codec_restored_from_json_is_the_same_codec(name, num_classes):
@@ -209,6 +257,8 @@ def test_examples_of_another_shape_are_refused_with_both_shapes():
         PointCodec.fit(Split(np.random.default_rng(0).random((5, 3))), 0).encode(np.zeros((5, 2)))
     with pytest.raises(SimulacraError, match=r"\(5, 9, 9\).*\(n, 8, 8\)"):
         ImageCodec.fit(Split(np.random.default_rng(0).random((5, 8, 8))), 0).encode(np.zeros((5, 9, 9)))
+    with pytest.raises(SimulacraError, match=r"\(5, 9, 9\).*\(n, 8, 8\)"):
+        ImageCodec.fit(Split(np.random.default_rng(0).random((5, 8, 8))), 0).store(np.zeros((5, 9, 9), np.uint8))
 
 
 def test_a_constant_column_cannot_be_standardised():

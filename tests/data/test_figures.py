@@ -141,10 +141,36 @@ def test_every_layout_fits_a_phone(shape):
 def test_neighbours_pair_each_sample_with_the_training_image_below_it():
     train = np.arange(20, dtype=np.uint8)[:, None, None] * np.full((20, 2, 2), 10, np.uint8)
     samples = 255 - train
-    pairs = [{"sample": 3, "train": 7}, {"sample": 0, "train": 1}]
-    sheet = images.neighbours(samples, pairs, images_of(train), title="", caption="{} pairs").drawing
+    pairs = [{"sample": 3, "train": 7, "closeness": 0.25}, {"sample": 0, "train": 1, "closeness": 0.5}]
+    picture = images.neighbours(
+        [samples[3], samples[0]], pairs, images_of(train), title="", caption="{n} pairs; {closeness}"
+    )
+    assert picture.caption == "2 pairs; closeness 0.25 to 0.50"
+    sheet = picture.drawing
     assert sheet.pixels[0, [0, 3], 0].tolist() == [225, 255]
     assert sheet.pixels[3, [0, 3], 0].tolist() == [70, 10]
+
+
+def test_memorisation_shows_samples_and_real_images_above_their_nearest():
+    train = np.arange(20, dtype=np.uint8)[:, None, None] * np.full((20, 2, 2), 10, np.uint8)
+    dataset = Dataset("photos", "images", None, Split(train), Split(train + 5), (), "0" * 16)
+    near = {
+        "first": [{"sample": 0, "train": 3, "closeness": 1.0}],
+        "closest": [{"sample": 9, "train": 4, "closeness": 0.1}],
+        "real": [{"holdout": 2, "train": 2, "closeness": 0.3}],
+        "copies": 0.125, "floor": 0.01, "threshold": 1 / 3,
+    }  # fmt: skip
+    details = {"features": "classifier", "nearest": {"features": near, "pixels": near}}
+    note, found = images.memorisation({0: train[0], 9: train[9]}, dataset, details)
+    assert "0 for a copy" in note
+    assert [picture.title for picture in found] == [
+        "Any samples, in features", "The closest samples, in features", "The closest real images, in features",
+        "The closest samples, in pixels", "The closest real images, in pixels",
+    ]  # fmt: skip
+    assert [picture.drawing.pixels[[0, 3], 0, 0].tolist() for picture in found[:3]] == [[0, 30], [90, 40], [25, 20]]
+    assert "12.5\u00a0% of samples are at 0.33 or under, and 1.0\u00a0% of real images" in found[1].caption
+    assert len(images.memorisation({}, dataset, details)[1]) == 2  # a sample that is not at hand is left out
+    assert images.memorisation({}, dataset, {}) == ("", [])
 
 
 def test_names_in_pictures_are_never_read_as_mathematics_and_may_be_in_any_script():

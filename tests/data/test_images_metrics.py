@@ -1,12 +1,15 @@
-"""Laws of the figures of images: closed forms, hand-made manifolds, copies, lost classes, and the features' cache."""
+"""Laws of the figures of images: closed forms, hand-made manifolds, copies, lost classes and labels, the cache."""
 
 import numpy as np
 import pytest
 import torch
 
 import simulacra as sim
+from simulacra.data.estimate import share_estimate
 from simulacra.data.images import features
-from simulacra.data.images.metrics import ABOUT, Manifold, frechet, gaussian_images, measures, moments, nearest, radii
+from simulacra.data.images.divergences import KernelDistance, frechet, frechet_error, moments
+from simulacra.data.images.metrics import ABOUT, by_class, gaussian_images, measures
+from simulacra.data.images.neighbours import Manifold, Memory, nearest, radii
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,52 @@ def test_frechet_distance_of_commuting_gaussians_has_its_closed_form():
 def test_frechet_distance_to_itself_is_zero():
     reference = moments(np.random.default_rng(0).standard_normal((50, 64)))  # fewer examples than features
     assert frechet(reference.mean, reference.cov, reference) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n", "shift"), [(400, 0.0), (400, 0.5), (40, 0.3)])
+def test_the_error_of_the_frechet_distance_is_how_far_it_scatters(n, shift):
+    rng = np.random.default_rng(0)
+    sds = np.linspace(0.3, 1.5, 64)  # more features than the fewest samples
+    reference = moments(rng.standard_normal((500, 64)) * sds)
+    values, errors = [], []
+    for _ in range(60):
+        x = rng.standard_normal((n, 64)) * sds + shift * sds
+        ours = moments(x)
+        values.append(frechet(ours.mean, ours.cov, reference))
+        errors.append(frechet_error(x, ours, reference))
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.45)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2, 1.0])
+def test_the_kernel_distance_of_two_gaussians_is_that_of_their_first_three_moments(shift):
+    rng = np.random.default_rng(0)
+    real, samples = rng.standard_normal((2, 10_000, 1)) + np.array([0.0, shift])[:, None, None]
+    # (x y + 1)^3 = 1 + 3 x y + 3 x^2 y^2 + x^3 y^3, so the distance is 3 d_1^2 + 3 d_2^2 + d_3^2 in raw moments.
+    exact = 3 * shift**2 + 3 * shift**4 + (shift**3 + 3 * shift) ** 2
+    found = KernelDistance(real, len(samples), 0)(samples)
+    assert found.value == pytest.approx(exact, abs=3 * found.error + 1e-3)
+    assert found.error < 0.05 + 0.1 * exact
+
+
+def kernel_distances(shift):
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        real, samples = rng.standard_normal((2, 200, 8)).astype(np.float32)
+        found.append(KernelDistance(real, 200, 0)(samples + np.float32(shift)))
+    return np.array(found).T
+
+
+def test_the_kernel_distance_of_one_distribution_is_zero_on_average():
+    values, errors = kernel_distances(0)
+    assert abs(values.mean()) < 3 * values.std() / np.sqrt(len(values))
+    assert (values < 0).any()
+    assert values.std() < errors.mean() < 2.5 * values.std()  # a jackknife errs on the safe side where all terms cancel
+
+
+def test_the_error_of_the_kernel_distance_is_how_far_it_scatters():
+    values, errors = kernel_distances(0.5)
+    assert errors.mean() == pytest.approx(values.std(), rel=0.4)
 
 
 def test_radii_are_the_distances_to_the_nearest_others():
@@ -78,13 +127,65 @@ def test_nearest_agrees_with_brute_force():
     np.testing.assert_allclose(distance, brute.min(axis=1), rtol=1e-4)
 
 
-def test_copies_of_training_examples_are_flagged(digits, measure):
+SPACES = [("copies", "nearest_train", "features"), ("copies_pixels", "nearest_train_pixels", "pixels")]
+
+
+@pytest.mark.parametrize(("copies", "nearest_train", "space"), SPACES)
+def test_copies_of_training_examples_are_flagged_and_real_ones_are_not(digits, measure, copies, nearest_train, space):
     figures, details = measure(digits.train.values[:359])
-    assert figures["copies"].value == 1
-    assert figures["nearest_train"].value == pytest.approx(0, abs=0.01)
-    assert [pair["train"] for pair in details["nearest"]["first"]] == list(range(16))
-    assert measure(measure.real).estimates["copies"].value == pytest.approx(0.01, abs=0.005)
-    assert measure(measure.real).estimates["nearest_train"].value == 1
+    assert figures[copies].value == 1
+    assert figures[nearest_train].value == 0
+    assert [pair["train"] for pair in details["nearest"][space]["first"]] == list(range(16))
+    assert all(pair["closeness"] == 0 for pair in details["nearest"][space]["closest"])
+    real, details = measure(measure.real)
+    assert real[copies].value == measure.exact[copies] <= 0.012
+    assert real[nearest_train].value == 1
+    found = details["nearest"][space]
+    assert [pair["sample"] for pair in found["closest"]] == [pair["holdout"] for pair in found["real"]]
+    half = np.concatenate([digits.train.values[:180], digits.holdout.values[:180]])
+    assert measure(half).estimates[copies].value == pytest.approx(0.5, abs=0.012)
+
+
+def test_noisy_copies_are_flagged_and_pale_pictures_are_not(digits, measure):
+    noise = np.random.default_rng(0).integers(-16, 17, (300, 8, 8))
+    noisy = np.clip(digits.train.values[:300] + noise, 0, 255).astype(np.uint8)
+    assert measure(noisy).estimates["copies_pixels"].value > 0.5
+    grey = digits.holdout.values // 2 + np.uint8(64)  # the contrast of a poor model
+    assert measure(grey).estimates["copies_pixels"].value == 0
+
+
+def test_a_training_picture_that_stands_there_five_times_is_no_single_one_that_was_repeated():
+    rng = np.random.default_rng(0)
+    train, held_out = rng.standard_normal((2, 200, 8)).astype(np.float32)
+    train[:6] = train[0]
+    memory = Memory(train, held_out, 0)
+    near = memory(train[[0, 100]])
+    assert near.distance.tolist() == [0, 0]
+    assert near.closeness.tolist() == [1, 0]
+    assert memory.copies(near).tolist() == [False, True]
+
+
+def test_labels_that_were_asked_for_are_seen_in_real_pictures_and_by_chance_in_a_gaussian(digits, measure):
+    real = measure(measure.real, labels=measure.real_labels)
+    gaussian = measure(measure.gaussian, labels=measure.gaussian_labels)
+    assert real.estimates["label_accuracy"].value > 0.95
+    assert gaussian.estimates["label_accuracy"].value == pytest.approx(0.1, abs=0.06)
+    assert real.details["label_accuracy"] == real.details["label_accuracy_expected"]
+    wrong = measure(measure.real, labels=(measure.real_labels + 1) % 10)
+    assert wrong.estimates["label_accuracy"].value < 0.05
+    assert "label_accuracy" not in measure(measure.real).estimates
+
+
+def test_the_error_of_a_share_is_the_binomial_one_and_never_none():
+    half = np.arange(1000) % 2 == 0
+    assert share_estimate(half).error == pytest.approx(0.5 / 1000**0.5, rel=0.01)
+    for alike in (half[::2], half[1::2]):
+        assert 0.001 < share_estimate(alike).error < 0.005
+
+
+def test_accuracy_by_class_knows_what_nobody_asked_for():
+    seen, labels = np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1])
+    assert by_class(seen, labels, ("a", "b", "c")) == {"a": 0.5, "b": 1.0, "c": None}
 
 
 def test_a_lost_class_is_flagged(digits, measure):
@@ -96,8 +197,9 @@ def test_a_lost_class_is_flagged(digits, measure):
 
 def test_held_out_examples_are_near_ideal_and_the_baseline_is_not(measure):
     real, gaussian = measure(measure.real, bootstrap=20).estimates, measure(measure.gaussian).estimates
-    assert list(real) == [name for name in ABOUT if name in real]
+    assert set(real) == {name for name in ABOUT if not name.startswith("inception_")} - {"label_accuracy"}
     assert real["frechet"].value < gaussian["frechet"].value / 5
+    assert real["kernel"].value < gaussian["kernel"].value / 5
     assert real["precision"].value > gaussian["precision"].value + 0.2
     assert all(estimate.error > 0 for estimate in real.values())
 
@@ -167,7 +269,7 @@ def test_without_labels_features_are_principal_components(digits):
     np.testing.assert_allclose(np.cov(found.T), np.diag(found.var(axis=0, ddof=1)), atol=0.05)  # uncorrelated
     np.testing.assert_array_equal(found, features.extractor(data)(data.train.values)[0])
     measured = measures(data, 100, 0)(data.holdout.values[:100])
-    assert "class_tv" not in measured.estimates
+    assert not {"class_tv", "copies_pixels", "label_accuracy"} & set(measured.estimates)  # the features are pixels
     assert measured.details["classifier_accuracy"] is None
 
 

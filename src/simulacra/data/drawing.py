@@ -166,13 +166,16 @@ def evenly(items: list[Any], most: int) -> list[Any]:
     return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
 
 
-def shares(got: dict[str, float], expected: dict[str, float], *, group: str, most: int = 30) -> Figure:
+def shares(
+    got: dict[str, float], expected: dict[str, float], *, group: str, quantity: str = "share (%)", most: int = 30
+) -> Figure:
     """Share of the samples in each class or mode as bars, with the share among real examples as a tick.
 
     Args:
         got: Name -> share of the samples, summing to 1 at most.
         expected: Name -> share of the real examples.
         group: What a name names: "class", "mode".
+        quantity: Name of the axis.
         most: Beyond this many, those that are farthest from their share are shown.
     """
     names = list(expected)
@@ -191,6 +194,6 @@ def shares(got: dict[str, float], expected: dict[str, float], *, group: str, mos
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.grid(False, axis="y")
-    label(axes, "share (%)", group)
+    label(axes, quantity, group)
     legend(axes)
     return figure

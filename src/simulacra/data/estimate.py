@@ -28,7 +28,9 @@ class Measured(NamedTuple):
         estimates: Figure name -> estimate; the names are keys of the kind's ABOUT.
         details: JSON-able findings behind the figures. Where the data fall into groups: "groups" ("modes" or
             "classes"), "shares" (name -> share of the samples), "expected" (name -> share of the real examples)
-            and "missing" (names).
+            and "missing" (names). Where labels were asked for: "label_accuracy" (name -> how often it is seen) and
+            "label_accuracy_expected" (the same of held-out examples). Of images: "nearest" (space -> what `Memory`
+            found).
     """
 
     estimates: dict[str, Estimate]
@@ -41,14 +43,18 @@ class Measures(Protocol):
     Attributes:
         real: Held-out examples; measured like samples, they give the floor.
         gaussian: Draws from one Gaussian fitted to the training split; measured like samples, they give the baseline.
+        real_labels: Class ids of `real`, (n,); None where no classes are told apart.
+        gaussian_labels: Class ids for `gaussian`, drawn with the training shares; None likewise.
         exact: Figures whose floor is known in closed form, by name.
     """
 
     real: Array
     gaussian: Array
+    real_labels: Array | None
+    gaussian_labels: Array | None
     exact: dict[str, float]
 
-    def __call__(self, values: Array, *, bootstrap: int = 0) -> Measured: ...
+    def __call__(self, values: Array, *, labels: Array | None = None, bootstrap: int = 0) -> Measured: ...
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,17 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     centre, reach = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((centre + sign * reach) / (1 + z * z / n) for sign in (-1, 1))
     return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding may pass 0, 1 or the share itself
+
+
+def share_estimate(items: Array) -> Estimate:
+    """Share of the items (n,) that are true, with an error.
+
+    The error is the longer side of Wilson's interval over 1.96, so it is above 0 also where all items are alike.
+    """
+    count, n = int(np.sum(items)), len(items)
+    share = count / n
+    low, high = wilson(count, n)
+    return Estimate(share, max(share - low, high - share) / NormalDist().inv_cdf(0.975))
 
 
 def choose(size: int, n: int, seed: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.data.arrays import layout_of, to_dtype
 from simulacra.errors import SimulacraError
-from simulacra.space import Batch, Space
+from simulacra.space import Batch, Space, Stored
 
 if TYPE_CHECKING:
     from simulacra.data import Split
@@ -64,6 +64,12 @@ class Codec:
     dtype: np.dtype
     layout: str
 
+    @staticmethod
+    def example_shape(values: np.ndarray) -> tuple[int, ...]:
+        """Shape in model space of one of the images that came in: (channels, h, w)."""
+        height, width, channels = channels_last(values[:1]).shape[1:]
+        return channels, height, width
+
     @classmethod
     def fit(cls, split: Split, num_classes: int) -> Codec:
         """The codec of a training split.
@@ -76,25 +82,52 @@ class Codec:
             SimulacraError: The pixels follow no known range, see `pixel_range`.
         """
         values = np.asarray(split.values)
-        height, width, channels = channels_last(values[:1]).shape[1:]
         low, high = pixel_range(values)
-        space = Space((channels, height, width), num_classes=num_classes)
+        space = Space(cls.example_shape(values), num_classes=num_classes)
         return cls(space, low, high, values.dtype, layout_of(values.shape))
 
     def encode(self, values: Any, labels: Any = None) -> Batch:
         """Images as they came in, as a Batch of float32 (B, channels, h, w), int64 (B, 0) and int64 (B,) or None."""
-        values = np.asarray(values)
-        if values.shape[1:] != self._shape:
-            learned = str(("n", *self._shape)).replace("'", "")
-            raise SimulacraError(f"images of shape {values.shape}: the model learned {learned}; pass that")
+        values = self._checked(values)
         if self.layout != "nchw":
             values = np.moveaxis(values.reshape(len(values), *self._shape[:2], -1), 3, 1)
         wide = values.astype(self._working, order="C")
         wide -= self._working(self.low)
         wide *= self._working(2 / (self.high - self.low))
         wide -= self._working(1)
-        label = None if labels is None or not self.space.num_classes else np.asarray(labels, dtype=np.int64)
-        return Batch(wide.astype(np.float32, copy=False), np.zeros((len(values), 0), dtype=np.int64), label)
+        return Batch(wide.astype(np.float32, copy=False), np.zeros((len(values), 0), dtype=np.int64), self._ids(labels))
+
+    def store(self, values: Any, labels: Any = None) -> Batch | Stored:
+        """Training data for an engine: the images as they came in where that takes less memory than floats do.
+
+        `rows(i)` of it is `encode(values[i], labels[i])`: bit for bit for bytes, to rounding for what is wider.
+
+        Args:
+            values: Images as they came in; a memory-mapped array stays in its file.
+            labels: Class ids, (n,).
+        """
+        mapped = isinstance(values, np.memmap)
+        values = self._checked(values)
+        if values.dtype.itemsize >= 4 and not mapped:
+            return self.encode(values, labels)
+        scale = 2 / (self.high - self.low)
+        axes = (0, 3, 1, 2) if self.layout == "nhwc" else tuple(range(values.ndim))
+        return Stored(values, scale, -1 - scale * self.low, axes, self.space.shape, self._ids(labels))
+
+    def _checked(self, values: Any) -> np.ndarray:
+        """Images as an array.
+
+        Raises:
+            SimulacraError: They are of another shape than those learned.
+        """
+        values = np.asarray(values)
+        if values.shape[1:] != self._shape:
+            learned = str(("n", *self._shape)).replace("'", "")
+            raise SimulacraError(f"images of shape {values.shape}: the model learned {learned}; pass that")
+        return values
+
+    def _ids(self, labels: Any) -> np.ndarray | None:
+        return None if labels is None or not self.space.num_classes else np.asarray(labels, dtype=np.int64)
 
     def decode(self, batch: Batch) -> np.ndarray:
         """The Batch as images of the dtype, range, layout and size that came in; clipped to black and white."""

@@ -5,7 +5,6 @@ The classifier is trained on the training split alone, once, and kept in the use
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simulacra.data.estimate import Array, choose
+from simulacra.data.images.cache import cache_folder
 from simulacra.data.images.codec import Codec
 from simulacra.errors import SimulacraError
 from simulacra.files import write_atomically
@@ -58,12 +58,6 @@ def extractor(dataset: Dataset) -> Extractor:
     if len(dataset.classes) < 2 or dataset.train.labels is None:
         return Components(dataset)
     return Classifier(dataset)
-
-
-def cache_folder() -> Path:
-    """SIMULACRA_CACHE if it is set, else "simulacra" in XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("SIMULACRA_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra"
 
 
 def cache_path(dataset: Dataset) -> Path:

@@ -1,11 +1,11 @@
-"""What a report shows of images: samples beside real ones, their nearest training images, their timeline, class shares.
+"""What a report shows of images: samples beside real ones, the training images nearest to them, their timeline.
 
 Images are shown as they are: every data pixel becomes a square block of screen pixels, never smoothed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,32 +14,31 @@ from PIL import Image
 from simulacra.data.drawing import Picture, Sheet
 
 NUM_SAMPLES = 64  # in the large sheet
-_PATIENCE = 3.0  # seconds to draw again all that were evaluated, for the sake of those nearest to training images
 MOST_FRAMES = 12
 _WIDEST = 330  # data pixels of a sheet: a phone still shows each as at least one of its own
+_DOUBLED = _WIDEST // 2  # of a sheet of which a panel shows every pixel twice as large
 _FRAME_NUMBERS = 80_000  # of one timeline frame; the page's size rests on it
 _CHANNELS = (1, 2, 3, 4)  # grey, colour, and each with alpha, which is not shown
 _LARGEST_TILE = 96  # data pixels a side; larger images are reduced, as only the eye reads them here
 
 
 def num_samples(evaluation: Any) -> int:
-    """Samples that `pictures` can use: all that were evaluated if they are drawn quickly, else a sheet."""
-    return evaluation.n if evaluation.timing.get("sample", np.inf) < _PATIENCE else NUM_SAMPLES
+    """Samples that `pictures` can use."""
+    return NUM_SAMPLES
 
 
 def pictures(samples: np.ndarray, dataset: Any, details: dict[str, Any] | None = None) -> list[Picture]:
-    """Samples beside real images, and beside their nearest training images where `details` names those.
+    """Samples beside real images.
 
     Args:
-        samples: What the model made, (n, H, W) or with channels first or last; by the evaluation's seed, so that row
-            i is sample i of `details`.
+        samples: What the model made, (n, H, W) or with channels first or last.
         dataset: The Dataset that it learned.
-        details: `Evaluation.details`; "nearest" holds pairs of samples and training images.
+        details: `Evaluation.details`; not read.
     """
     look = Look(dataset.train.values)
     columns = look.columns(8)
     count = min(columns * 8, NUM_SAMPLES, len(samples), len(dataset.holdout.values))
-    found = [
+    return [
         Picture("Samples", f"{count} samples of the model, not selected.", look.sheet(samples[:count], columns)),
         Picture(
             "Real data",
@@ -47,42 +46,82 @@ def pictures(samples: np.ndarray, dataset: Any, details: dict[str, Any] | None =
             look.sheet(dataset.holdout.values[:count], columns),
         ),
     ]
-    near = (details or {}).get("nearest", {})
-    for title, pairs, which in (
-        ("Nearest training images", near.get("first", []), "samples, not selected,"),
-        ("The samples nearest to training images", near.get("closest", []), "samples that come nearest to any,"),
-    ):
-        pairs = [pair for pair in pairs if pair["sample"] < len(samples)]
-        if pairs:
-            caption = (
-                f"{{}} {which} each above the training image nearest to it in feature space. "
-                "Many pairs of the same picture would mean that the model repeats its training data."
-            )
-            found.append(neighbours(samples, pairs, dataset, title=title, caption=caption))
-    return found
+
+
+def memorisation(samples: Mapping[int, np.ndarray], dataset: Any, details: dict[str, Any]) -> tuple[str, list[Picture]]:
+    """Samples above the training images nearest to them, and held-out images above theirs, so that a person can judge.
+
+    Args:
+        samples: Row -> sample, of those that `details` names.
+        dataset: The Dataset that the model learned.
+        details: `Evaluation.details`; "nearest" says which belong together, space by space.
+
+    Returns:
+        How to read the pictures, and the pictures; "" and none where nothing was sought.
+    """
+    found = []
+    for space, near in details.get("nearest", {}).items():
+        where = "pixels" if details.get("features") == "pca" else space
+        for title, pairs, caption in (
+            ("Any samples", near["first"], "{n} samples, not selected, each above the training image nearest to it."),
+            (
+                "The closest samples",
+                near["closest"],
+                "The {n} samples that are closest to one training image, each above it; {closeness}. "
+                f"{_percent(near['copies'])} of samples are at {near['threshold']:.2f} or under, "
+                f"and {_percent(near['floor'])} of real images.",
+            ),
+            (
+                "The closest real images",
+                near["real"],
+                "The {n} held-out images that are closest to one training image, each above it; {closeness}. "
+                "So alike are pictures that nobody copied.",
+            ),
+        ):
+            if title == "Any samples" and space != "features":
+                continue
+            of_real = title == "The closest real images"
+            pairs = [pair for pair in pairs if of_real or pair["sample"] in samples]
+            if pairs:
+                tops = [dataset.holdout.values[p["holdout"]] if of_real else samples[p["sample"]] for p in pairs]
+                found.append(neighbours(tops, pairs, dataset, title=f"{title}, in {where}", caption=caption))
+    if not found:
+        return "", []
+    note = (
+        "Closeness is the distance to the nearest training image over that to the fifth nearest of 5,000 of them "
+        "(or all, where there are fewer): near 1 for a picture among many like it, 0 for a copy. Samples that are "
+        "closer than real images ever come repeat what was learned."
+    )
+    return note, found
 
 
 def neighbours(
-    samples: np.ndarray, pairs: Sequence[dict[str, Any]], dataset: Any, *, title: str, caption: str
+    tops: Sequence[np.ndarray], pairs: Sequence[dict[str, Any]], dataset: Any, *, title: str, caption: str
 ) -> Picture:
-    """Samples above their nearest training images.
+    """Images above the training images nearest to them.
 
     Args:
-        samples: (n, ...), like the training images.
-        pairs: Rows of `samples` and of the training split that belong together, as "sample" and "train".
+        tops: Images, like those of the training split.
+        pairs: For each its nearest, with "train", the row in the training split, and "closeness".
         dataset: The Dataset that the model learned.
         title: Of the picture.
-        caption: Of the picture, with {} for the number of pairs.
+        caption: Of the picture, with {n} for the number of pairs and {closeness} for their range.
     """
     look = Look(dataset.train.values)
-    columns = look.columns(8)
-    pairs = pairs[: 2 * columns]
+    columns = look.columns(8, _DOUBLED) if look.width < _DOUBLED // 3 else look.columns(8)
+    pairs = pairs[: max(2, 16 // columns) * columns]
     tiles = [
-        look.tiles(samples[[pair["sample"] for pair in pairs]]),
+        look.tiles(np.stack(tops[: len(pairs)])),
         look.tiles(dataset.train.values[[pair["train"] for pair in pairs]]),
     ]
     rows = [tile[start : start + columns] for start in range(0, len(pairs), columns) for tile in tiles]
-    return Picture(title, caption.format(len(pairs)), Sheet(_grid(rows, columns, group=2)))
+    low, high = (reach(pair["closeness"] for pair in pairs) for reach in (min, max))
+    said = caption.format(n=len(pairs), closeness=f"closeness {low:.2f} to {high:.2f}")
+    return Picture(title, said, Sheet(_grid(rows, columns, group=2)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def frames(snapshots: Sequence[np.ndarray], dataset: Any) -> list[Sheet]:
@@ -113,9 +152,9 @@ class Look:
         first = self.tiles(like[:1])[0]
         self.height, self.width, self.numbers = first.shape[0], first.shape[1], first.size
 
-    def columns(self, most: int) -> int:
+    def columns(self, most: int, widest: int = _WIDEST) -> int:
         """Tiles that fit side by side."""
-        return int(np.clip(_WIDEST // (self.width + 1), 2, most))
+        return int(np.clip(widest // (self.width + 1), 2, most))
 
     def tiles(self, values: np.ndarray) -> list[np.ndarray]:
         """Each image as uint8, (H, W, 1) grey or (H, W, 3) colour."""

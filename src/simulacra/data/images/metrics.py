@@ -1,14 +1,12 @@
-"""How near generated images are to real ones, in features: Frechet distance, manifolds, copies, class shares."""
+"""The figures of images, in feature and pixel space: likeness to the data, copies of it, class shares, labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from simulacra.data.estimate import (
-    About,
     Array,
     Estimate,
     Measured,
@@ -17,131 +15,23 @@ from simulacra.data.estimate import (
     choose,
     covered,
     mean_estimate,
+    share_estimate,
 )
+from simulacra.data.images.about import ABOUT as ABOUT
+from simulacra.data.images.divergences import KernelDistance, frechet, frechet_error, moments
+from simulacra.data.images.neighbours import Manifold, Memory, Near
 from simulacra.space import Batch
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
+    from simulacra.data.images.features import Extractor
+    from simulacra.data.images.inception import Inception
 
 MOST = 10_000
-BLOCK = 1 << 21  # distances computed at a time: 8 MB, which a processor's cache nearly holds
-PR_NEIGHBOUR = 3
-DC_NEIGHBOUR = 5
-COPY_PERCENTILE = 1.0
 SHOWN = 16
-
-ABOUT: dict[str, About] = {
-    "frechet": About(
-        title="Fréchet distance",
-        unit="",
-        better="lower",
-        tells="distance between samples and data as Gaussians in feature space (64 features of variance 1)",
-        phrase="Fréchet distance {value} beside a floor of {floor}",
-        source="Heusel et al. 2017, on features of a classifier of this very data",
-        fault="samples differ from the data",
-        main=True,
-        share=0.1,
-        tolerance=1.0,
-        reason="1 of 64 is what moving every feature by an eighth of its standard deviation costs",
-    ),
-    "precision": About(
-        title="precision",
-        unit="share",
-        better="higher",
-        tells="samples that lie among real examples: how real they look",
-        phrase="precision {value} beside a floor of {floor}",
-        source="Kynkäänniemi et al. 2019, k = 3",
-        fault="many samples look like no real example",
-        main=True,
-        range=(0.0, 1.0),
-        share=0.2,
-        tolerance=0.1,
-        reason="a tenth fewer realistic samples than among real ones is about what an eye misses in a sheet of 64",
-    ),
-    "recall": About(
-        title="recall",
-        unit="share",
-        better="higher",
-        tells="real examples that lie among samples: how varied the samples are",
-        phrase="recall {value} beside a floor of {floor}",
-        source="Kynkäänniemi et al. 2019, k = 3",
-        fault="samples are less varied than the data",
-        main=True,
-        range=(0.0, 1.0),
-        share=0.2,
-        tolerance=0.2,
-        reason="recall counts outliers of the data too, and losing a few of those is no collapse",
-    ),
-    "density": About(
-        title="density",
-        unit="ratio",
-        better="match",
-        tells="how densely real examples surround samples, 1 as among real ones; above it, samples are too typical",
-        phrase="density {value} beside a floor of {floor}",
-        source="Naeem et al. 2020, k = 5",
-    ),
-    "coverage": About(
-        title="coverage",
-        unit="share",
-        better="higher",
-        tells="real examples that have a sample nearer than their 5th nearest real neighbour",
-        phrase="coverage {value} beside a floor of {floor}",
-        source="Naeem et al. 2020, k = 5",
-        range=(0.0, 1.0),
-    ),
-    "nearest_train": About(
-        title="nearest training example",
-        unit="ratio",
-        better="match",
-        tells="median distance to it over that of held-out examples: 1 is ideal, well under 1 means copies",
-        phrase="the nearest training example is {value} times as far as from real ones",
-        source="Meehan et al. 2020, in spirit; an overfitting check, no proof of privacy",
-    ),
-    "copies": About(
-        title="copies",
-        unit="share",
-        better="lower",
-        tells="samples nearer to a training example than 99 % of held-out examples are; the floor is 1 % so defined",
-        phrase="{value} of samples are near-copies ({floor} of real ones)",
-        source="distance to the closest record; an overfitting check, no proof of privacy",
-        fault="the model repeats training examples (memorisation)",
-        main=True,
-        range=(0.0, 1.0),
-        tolerance=0.1,
-        reason="smooth samples lie nearer to typical training examples than real ones do, so a few per cent are normal",
-    ),
-    "class_tv": About(
-        title="class shares off by",
-        unit="share",
-        better="lower",
-        tells="samples that would have to change class (as the classifier sees them) to match the training shares",
-        phrase="class shares off by {value} (real ones: {floor})",
-        source="total variation distance",
-        fault="classes are unevenly learned",
-        main=True,
-        range=(0.0, 1.0),
-        tolerance=0.1,
-        reason="a perfect model is off by about 6 % with 360 samples of ten classes, from chance alone",
-    ),
-    "class_share_min": About(
-        title="rarest class",
-        unit="share",
-        better="match",
-        tells="share of the class that has fewest samples",
-        phrase="the rarest class has {value} of samples ({floor} of real ones)",
-        source="classifier's decision",
-        range=(0.0, 1.0),
-    ),
-    "class_share_max": About(
-        title="commonest class",
-        unit="share",
-        better="match",
-        tells="share of the class that has most samples",
-        phrase="the commonest class has {value} of samples ({floor} of real ones)",
-        source="classifier's decision",
-        range=(0.0, 1.0),
-    ),
-}
+FEATURES = ("in-domain", "inception")
+NEAREST = {"features": "nearest_train", "pixels": "nearest_train_pixels"}
+COPIES = {"features": "copies", "pixels": "copies_pixels"}
 
 
 def default_n(dataset: Dataset) -> int:
@@ -149,169 +39,155 @@ def default_n(dataset: Dataset) -> int:
     return int(np.clip(len(dataset.holdout), 50, MOST))
 
 
-class Moments(NamedTuple):
-    """Mean (k,), covariance (k, k) and its symmetric square root (k, k) of features."""
-
-    mean: Array
-    cov: Array
-    root: Array
-
-
-def moments(features: Array) -> Moments:
-    """The moments of features (n, k), n at least 2."""
-    features = np.asarray(features, dtype=np.float64)
-    cov = np.atleast_2d(np.cov(features.T))
-    values, vectors = np.linalg.eigh(cov)
-    return Moments(features.mean(axis=0), cov, vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T)
-
-
-def frechet(mean: Array, cov: Array, reference: Moments) -> float:
-    r"""Fréchet (2-Wasserstein, squared) distance between two Gaussians.
-
-    .. math:: \|\mu_1 - \mu_2\|^2 + tr(S_1 + S_2) - 2 tr\left( (S_2^{1/2} S_1 S_2^{1/2})^{1/2} \right)
-
-    The symmetric form has real, non-negative eigenvalues; the usual square root of S_1 S_2 may turn complex.
+class Likeness:
+    """How like the data samples are, in one feature space: distances as distributions, and manifolds.
 
     Args:
-        mean: Mean of the samples, (k,).
-        cov: Covariance of the samples, (k, k).
-        reference: Moments of the real examples.
-
-    Source: Dowson and Landau 1982; Heusel et al. 2017.
-    """
-    shared = np.linalg.eigvalsh(reference.root @ cov @ reference.root)
-    trace = np.trace(cov) + np.trace(reference.cov) - 2 * np.sqrt(np.maximum(shared, 0)).sum()
-    return float(max(((mean - reference.mean) ** 2).sum() + trace, 0.0))
-
-
-def distances(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:
-    """Squared distances between rows of a (n, k) and b (m, k), in blocks (rows, m) with the rows they belong to.
-
-    Rounding makes some of them a little negative.
-    """
-    # |a - b|^2 = |a|^2 - 2 a.b + |b|^2 as one product, with both squares as further columns.
-    left = np.concatenate([-2 * a, (a * a).sum(axis=1, keepdims=True), np.ones_like(a[:, :1])], axis=1)
-    right = np.concatenate([b, np.ones_like(b[:, :1]), (b * b).sum(axis=1, keepdims=True)], axis=1).T
-    step = max(1, BLOCK // len(b))
-    for start in range(0, len(a), step):
-        rows = slice(start, start + step)
-        yield rows, left[rows] @ right
-
-
-def radii(features: Array, neighbours: tuple[int, ...]) -> Array:
-    """Squared distance from each row of features (n, k) to its nearest others by rank, 1 the nearest: (n, ranks)."""
-    ranks = [min(rank, len(features) - 1) for rank in neighbours]  # rank 0 is the row itself
-    out = np.empty((len(features), len(ranks)), dtype=features.dtype)
-    for rows, block in distances(features, features):
-        block[np.arange(len(block)), np.arange(len(features))[rows]] = 0  # exactly, whatever the rounding
-        out[rows] = np.partition(block, sorted(set(ranks)), axis=1)[:, ranks]
-    return out
-
-
-class Manifold:
-    r"""Where real examples lie: balls around them that reach to their k-th nearest neighbour among themselves.
-
-    Precision is the share of samples within any real ball, recall the share of real examples within any sample's
-    ball (k = 3, Kynkäänniemi et al. 2019). Density is :math:`\frac{1}{kM} \sum_j |\{i : y_j \in B_i\}|`, how many
-    real balls hold a sample, coverage the share of real balls that hold one (k = 5, Naeem et al. 2020).
-
-    Args:
-        real: Features of real examples, (m, k).
+        reference: Features of the training split, (m, k); at most 10,000 of them where neighbours are sought.
+        n: Number of samples that will be measured.
+        seed: Seed of subsets and bootstrap.
+        prefix: Of the figures' names.
     """
 
-    def __init__(self, real: Array) -> None:
-        self.real, self.radii = real, radii(real, (PR_NEIGHBOUR, DC_NEIGHBOUR))
+    def __init__(self, reference: Array, n: int, seed: int, prefix: str = "") -> None:
+        self.seed, self.prefix, self.moments = seed, prefix, moments(reference)
+        few = reference[choose(len(reference), min(n, MOST), seed)]
+        self.manifold, self.kernel = Manifold(few), KernelDistance(few, n, seed)
 
-    def __call__(self, samples: Array) -> dict[str, Array]:
-        """An item's contribution, whose means are the figures: precision, density (n,), recall, coverage (m,)."""
-        reach = radii(samples, (PR_NEIGHBOUR,))
-        precision, density = np.zeros(len(samples)), np.zeros(len(samples))
-        recall, coverage = np.zeros(len(self.real), dtype=bool), np.zeros(len(self.real), dtype=bool)
-        for rows, block in distances(samples, self.real):
-            precision[rows] = (block <= self.radii[:, 0]).any(axis=1)
-            inside = block <= self.radii[:, 1]
-            density[rows] = inside.sum(axis=1) / DC_NEIGHBOUR
-            coverage |= inside.any(axis=0)
-            recall |= (block <= reach[rows]).any(axis=0)
-        return {"precision": precision, "recall": recall, "density": density, "coverage": coverage}
-
-
-def nearest(features: Array, others: Array) -> tuple[Array, Array]:
-    """Index of the nearest of `others` (m, k) and its distance, for each row of features (n, k): (n,), (n,)."""
-    index, distance = np.empty(len(features), dtype=np.int64), np.empty(len(features))
-    for rows, block in distances(features, others):
-        index[rows] = block.argmin(axis=1)
-        distance[rows] = np.take_along_axis(block, index[rows][:, None], axis=1)[:, 0]
-    return index, np.sqrt(np.maximum(distance, 0))
-
-
-class ImageMeasures:
-    """The figures of images. The reference is the training split; at most 10,000 of it where neighbours are sought."""
-
-    exact: dict[str, float]
-
-    def __init__(self, dataset: Dataset, n: int, seed: int) -> None:
-        from simulacra.data.images.features import extractor  # imports torch
-
-        self.seed, self.extract, self.classes = seed, extractor(dataset), dataset.classes
-        self.train, _ = self.extract(dataset.train.values)
-        self.moments = moments(self.train)
-        self.manifold = Manifold(self.train[choose(len(self.train), min(n, MOST), seed)])
-        held_out, seen = self.extract(dataset.holdout.values)
-        _, apart = nearest(held_out, self.train)
-        self.typical = max(float(np.median(apart)), 1e-12)
-        self.threshold = float(np.percentile(apart, COPY_PERCENTILE))
-        self.exact = {"copies": COPY_PERCENTILE / 100}
-        self.real = dataset.holdout.values[choose(len(dataset.holdout), n, seed)]
-        self.gaussian = gaussian_images(dataset, n, seed)
-        self.accuracy: float | None = None
-        if seen is not None and dataset.train.labels is not None and dataset.holdout.labels is not None:
-            self.accuracy = float((seen == dataset.holdout.labels).mean())
-            self.expected = np.bincount(dataset.train.labels, minlength=len(self.classes)) / len(dataset.train)
-
-    def __call__(self, values: Array, *, bootstrap: int = 0) -> Measured:
-        """Figures of images (n, ...) of the dataset's shape and type."""
-        features, seen = self.extract(values)
-        ours = moments(features)
-        wide = features.astype(np.float64)
-
-        def frechet_again(rng: np.random.Generator) -> float:
-            rows = wide[rng.integers(0, len(wide), len(wide))]
-            return frechet(rows.mean(axis=0), np.atleast_2d(np.cov(rows.T)), self.moments)
-
+    def __call__(self, features: Array, bootstrap: int) -> dict[str, Estimate]:
+        """Fréchet and kernel distance, precision, recall, density and coverage of features (n, k)."""
+        ours, kernel = moments(features), self.kernel(features)
+        error = frechet_error(features, ours, self.moments) if bootstrap else float("nan")
         estimates = {
-            "frechet": Estimate(
-                frechet(ours.mean, ours.cov, self.moments), bootstrap_error(frechet_again, bootstrap, self.seed)
-            )
+            "frechet": Estimate(frechet(ours.mean, ours.cov, self.moments), error),
+            "kernel": kernel if bootstrap else Estimate(kernel.value),
         }
         items = self.manifold(features[choose(len(features), MOST, self.seed)])
         estimates |= {name: mean_estimate(item, bootstrap, self.seed) for name, item in items.items()}
-        index, apart = nearest(features, self.train)
-        ratio = apart / self.typical
-        error = bootstrap_error(
-            lambda rng: float(np.median(ratio[rng.integers(0, len(ratio), len(ratio))])), bootstrap, self.seed
-        )
-        estimates["nearest_train"] = Estimate(float(np.median(ratio)), error)
-        estimates["copies"] = mean_estimate(apart < self.threshold, bootstrap, self.seed)
+        return {self.prefix + name: estimate for name, estimate in estimates.items()}
 
-        def neighbours(samples: Array) -> list[dict[str, Any]]:
-            return [{"sample": int(i), "train": int(index[i]), "distance": float(apart[i])} for i in samples]
 
+class Seen(NamedTuple):
+    """What figures are made of: features (n, k), class ids (n,) where there are classes, neighbours by space."""
+
+    features: Array
+    classes: Array | None
+    near: dict[str, Near]
+
+
+class ImageMeasures:
+    """The figures of images. The reference is the training split.
+
+    Args:
+        dataset: The Dataset.
+        n: Number of samples that will be measured.
+        seed: Of subsets, baseline and bootstrap.
+        inception: Another network whose figures stand beside those of the data's own features; None for none.
+    """
+
+    real_labels: Array | None
+    gaussian_labels: Array | None
+    exact: dict[str, float]
+
+    def __init__(self, dataset: Dataset, n: int, seed: int, inception: Inception | None = None) -> None:
+        from simulacra.data.images.features import Components, extractor  # imports torch
+
+        self.seed, self.extract, self.classes, self.inception = seed, extractor(dataset), dataset.classes, inception
+        train, _ = self.extract(dataset.train.values)
+        held_out, seen = self.extract(dataset.holdout.values)
+        self.likeness = Likeness(train, n, seed)
+        self.memory = {"features": Memory(train, held_out, seed)}
+        self.pixels: Extractor | None = None
+        if self.extract.name != "pca":  # which are pixels already
+            self.pixels = Components(dataset)
+            self.memory["pixels"] = Memory(
+                self.pixels(dataset.train.values)[0], self.pixels(dataset.holdout.values)[0], seed
+            )
+        self.exact = {
+            COPIES[space]: float(memory.copies(memory.held_out).mean()) for space, memory in self.memory.items()
+        }
+        self.rows = rows = choose(len(dataset.holdout), n, seed)
+        self.real, self.gaussian = dataset.holdout.values[rows], gaussian_images(dataset, n, seed)
+        near = {space: Near(*(part[rows] for part in memory.held_out)) for space, memory in self.memory.items()}
+        self._real = Seen(held_out[rows], None if seen is None else seen[rows], near)
+        self.accuracy: float | None = None
+        self.real_labels = self.gaussian_labels = None
+        if seen is not None and dataset.train.labels is not None and dataset.holdout.labels is not None:
+            self.accuracy = float((seen == dataset.holdout.labels).mean())
+            self.right = by_class(seen, dataset.holdout.labels, self.classes)
+            self.expected = np.bincount(dataset.train.labels, minlength=len(self.classes)) / len(dataset.train)
+            self.real_labels = dataset.holdout.labels[rows]
+            self.gaussian_labels = np.random.default_rng([seed, 41]).choice(len(self.classes), n, p=self.expected)
+        if inception is not None:
+            part = dataset.train.values[choose(len(dataset.train), inception.most, seed)]
+            self.photographic = Likeness(inception(part), min(n, inception.most), seed, "inception_")
+
+    def __call__(self, values: Array, *, labels: Array | None = None, bootstrap: int = 0) -> Measured:
+        """Figures of images (n, ...) of the dataset's shape and type; `labels` (n,) are the classes asked for."""
+        seen = self._real if values is self.real else self._see(values)
+        estimates = self.likeness(seen.features, bootstrap)
+        for space, near in seen.near.items():
+            ratio = near.distance / self.memory[space].typical
+            error = bootstrap_error(
+                lambda rng, ratio=ratio: float(np.median(ratio[rng.integers(0, len(ratio), len(ratio))])),
+                bootstrap,
+                self.seed,
+            )
+            estimates[NEAREST[space]] = Estimate(float(np.median(ratio)), error)
+            estimates[COPIES[space]] = share_estimate(self.memory[space].copies(near))
         details: dict[str, Any] = {
             "features": self.extract.name,
             "classifier_accuracy": self.accuracy,
-            "nearest": {
-                "first": neighbours(np.arange(min(SHOWN, len(apart)))),
-                "closest": neighbours(np.argsort(apart, kind="stable")[:SHOWN]),
-                "typical": self.typical,
-                "copy": self.threshold,
-            },
+            "nearest": {space: self._nearest(space, near) for space, near in seen.near.items()},
         }
-        if seen is not None and self.accuracy is not None:
-            shares, more = self._classes(seen, bootstrap)
+        if seen.classes is not None and self.accuracy is not None:
+            shares, more = self._classes(seen.classes, bootstrap)
             estimates |= shares
             details |= more
+            if labels is not None:
+                estimates["label_accuracy"] = share_estimate(seen.classes == labels)
+                details |= {
+                    "label_accuracy": by_class(seen.classes, labels, self.classes),
+                    "label_accuracy_expected": self.right,
+                }
+        if self.inception is not None:
+            part = values[choose(len(values), self.inception.most, self.seed)]
+            estimates |= self.photographic(self.inception(part), bootstrap)
+            details["inception"] = self.inception.about | {"n": len(part)}
         return Measured(estimates, details)
+
+    def _see(self, values: Array) -> Seen:
+        features, classes = self.extract(values)
+        near = {"features": self.memory["features"](features)}
+        if self.pixels is not None:
+            near["pixels"] = self.memory["pixels"](self.pixels(values)[0])
+        return Seen(features, classes, near)
+
+    def _nearest(self, space: str, near: Near) -> dict[str, Any]:
+        """The first and the closest samples with their training images, and the closest held-out examples with theirs.
+
+        Held-out examples are as many as the figures' floor rests on; "holdout" is their row in the whole holdout.
+        """
+        memory, real = self.memory[space], self._real.near[space]
+
+        def pairs(name: str, near: Near, rows: Array, numbers: Array) -> list[dict[str, Any]]:
+            return [
+                {name: int(number), "train": int(near.index[row]), "closeness": float(near.closeness[row])}
+                for row, number in zip(rows, numbers, strict=True)
+            ]
+
+        first, closest, likest = (
+            np.arange(min(SHOWN, len(near.index))),
+            *(np.argsort(one.closeness, kind="stable")[:SHOWN] for one in (near, real)),
+        )
+        return {
+            "first": pairs("sample", near, first, first),
+            "closest": pairs("sample", near, closest, closest),
+            "real": pairs("holdout", real, likest, self.rows[likest]),
+            "copies": float(memory.copies(near).mean()),
+            "floor": self.exact[COPIES[space]],
+            "threshold": memory.threshold,
+        }
 
     def _classes(self, seen: Array, bootstrap: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
         """Figures and details of class shares, from the class ids that the classifier sees, (n,)."""
@@ -337,9 +213,34 @@ class ImageMeasures:
         return estimates, details
 
 
-def measures(dataset: Dataset, n: int, seed: int) -> Measures:
-    """The figures of images for n samples, references prepared; the seed draws subsets, baseline and bootstrap."""
-    return ImageMeasures(dataset, n, seed)
+def by_class(seen: Array, labels: Array, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """How often each class is seen where it was asked for; None for a class that never was."""
+    return {
+        name: float((seen[labels == k] == k).mean()) if (labels == k).any() else None for k, name in enumerate(classes)
+    }
+
+
+def measures(
+    dataset: Dataset, n: int, seed: int, *, features: str = "in-domain", weights: str | None = None, device: str = "cpu"
+) -> Measures:
+    """The figures of images for n samples, references prepared.
+
+    Args:
+        dataset: The Dataset.
+        n: Number of samples that will be measured.
+        seed: Draws subsets, baseline and bootstrap.
+        features: "in-domain", or "inception" for figures in Inception's features beside those.
+        weights: File of Inception's weights; torch-fidelity's own cache if None.
+        device: Where Inception computes.
+
+    Raises:
+        SimulacraError: If Inception is asked for and cannot be had.
+    """
+    if features != "inception":
+        return ImageMeasures(dataset, n, seed)
+    from simulacra.data.images.inception import Inception
+
+    return ImageMeasures(dataset, n, seed, Inception(dataset, weights, device))
 
 
 def gaussian_images(dataset: Dataset, n: int, seed: int) -> Array:

@@ -31,6 +31,11 @@ class Codec:
     scale: np.ndarray
     dtype: np.dtype
 
+    @staticmethod
+    def example_shape(values: np.ndarray) -> tuple[int, ...]:
+        """Shape in model space of one of the points that came in: (d,)."""
+        return values.shape[1:]
+
     @classmethod
     def fit(cls, split: Split, num_classes: int) -> Codec:
         """The codec of a training split.
@@ -73,6 +78,10 @@ class Codec:
         x = ((values - self.mean) / self.scale).astype(np.float32)
         label = None if labels is None or not self.space.num_classes else np.asarray(labels, dtype=np.int64)
         return Batch(x, np.zeros((len(x), 0), dtype=np.int64), label)
+
+    def store(self, values: Any, labels: Any = None) -> Batch:
+        """Training data for an engine: points are small, so the Batch itself."""
+        return self.encode(values, labels)
 
     def decode(self, batch: Batch) -> np.ndarray:
         """The Batch as values (B, d) of the dtype that came in; integers are rounded, and kept within their type."""

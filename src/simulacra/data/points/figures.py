@@ -101,6 +101,11 @@ def insight(model: Any, dataset: Any, samples: np.ndarray) -> list[Picture]:
     return found + inside.of_vae(model, dataset, samples, limits)
 
 
+def memorisation(samples: Any, dataset: Any, details: dict[str, Any]) -> tuple[str, list[Picture]]:
+    """Whether points repeat those of the training is not sought."""
+    return "", []
+
+
 def limits_of(dataset: Any) -> Limits:
     """The range of the axes: the density's bounds, or the training data's 0.1 to 99.9 % range and a margin."""
     if dataset.density is not None:

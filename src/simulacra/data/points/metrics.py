@@ -230,6 +230,9 @@ class Slices:
 class PointMeasures:
     """The figures of points. References: the exact density where there is one, else the training split."""
 
+    real_labels: Array | None = None  # nothing here tells one label's points from another's
+    gaussian_labels: Array | None = None
+
     def __init__(self, dataset: Dataset, n: int, seed: int) -> None:
         train = np.asarray(dataset.train.values, dtype=np.float64)
         self.seed, self.density = seed, dataset.density
@@ -268,8 +271,8 @@ class PointMeasures:
         nearest[squared.min(axis=1) > self.radius**2] = len(self.modes)
         return np.bincount(nearest, minlength=len(self.modes) + 1)
 
-    def __call__(self, values: Array, *, bootstrap: int = 0) -> Measured:
-        """Figures of finite samples (n, dim)."""
+    def __call__(self, values: Array, *, labels: Array | None = None, bootstrap: int = 0) -> Measured:
+        """Figures of finite samples (n, dim), whatever their labels."""
         values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         n, details = len(values), {}
         estimates: dict[str, Estimate] = {}
