@@ -69,15 +69,19 @@ def points(family: str, source: str, **options: Any) -> Callable[[int, float], d
 
 
 def mnist(name: str) -> Callable[[int, float], dict[str, float]]:
-    """Train on mnist, without labels like the tutorial's GAN; 10,000 samples against the published test set."""
+    """Train on mnist, without labels like the tutorial's GAN; 10,000 samples against the published test set.
+
+    With the perceptrons of the recipe for small pictures; benchmarks/images.py is about convolutions.
+    """
 
     def run(seed: int, minutes: float) -> dict[str, float]:
         import simulacra as sim
+        from simulacra.recipes import RECIPES
         from simulacra.synthesizer import SYNTHESIZERS
 
         data = sim.load("mnist")
         family, preset = (name, None) if name in SYNTHESIZERS else ("gan", name)
-        options = {} if preset else {"conditional": False}
+        options = {} if preset else RECIPES[name, "small-images"] | {"steps": None, "conditional": False}
         model = SYNTHESIZERS[family](preset=preset, minutes=minutes, seed=seed, **options).fit(data)
         evaluation = sim.evaluate(model, seed=seed)
         figures = {key: figure.value for key, figure in evaluation.figures.items()}
