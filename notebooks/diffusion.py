@@ -587,7 +587,7 @@ plots.histogram(outcomes["high only"][0], limits=limits, density=mixture)
 import torch
 
 from simulacra import families
-from simulacra.families import diffusion as torch_diffusion
+from simulacra.families import preconditioning
 from simulacra.train import learning_rate_factor
 
 small = replace(config, steps=20, batch_size=64)
@@ -623,8 +623,8 @@ for step in range(small.steps):
     sigma = sigma.clamp(small.sigma_min / 2, small.sigma_max * 2)
     none = torch.zeros(len(real), 0, dtype=torch.long)  # no discrete variables
     denoised, _ = network.denoiser(real + sigma[:, None] * noise, sigma, none, None)
-    scales = torch_diffusion.edm_scales(sigma[:, None], network.denoiser.sigma_data)
-    loss = torch_diffusion.denoising_loss(real, denoised, scales).mean()
+    scales = preconditioning.edm_scales(sigma[:, None], network.denoiser.sigma_data)
+    loss = preconditioning.denoising_loss(real, denoised, scales).mean()
     optimizer.param_groups[0]["lr"] = small.lr * learning_rate_factor(step / small.steps, small)
     optimizer.zero_grad()
     loss.backward()

@@ -593,7 +593,7 @@ plots.verdicts(axis, d, theory.best_discriminator(axis, lost_samples[worst][:, 0
 import torch
 
 from simulacra import families
-from simulacra.families import gan as torch_gan
+from simulacra.families import adversarial
 from simulacra.train import learning_rate_factor
 
 small = replace(config, steps=20, generator_octaves=2, discriminator_octaves=2, batch_size=64)
@@ -634,12 +634,12 @@ for step in range(small.steps):
             fake = model.generator(z_first)[0].detach()
             rows = torch.cat([real, fake]).requires_grad_()
             logits = model.discriminator(rows)
-            slopes = torch_gan.squared_gradient(logits, rows)
-            loss = torch_gan.discriminator_loss(logits[: len(real)], logits[len(real) :])
+            slopes = adversarial.squared_gradient(logits, rows)
+            loss = adversarial.discriminator_loss(logits[: len(real)], logits[len(real) :])
             loss = loss + model.gamma(fraction) * slopes.sum() / (2 * len(real))  # r1 + r2
         else:
             fake_logits = model.discriminator(model.generator(z_second)[0])
-            loss = torch_gan.non_saturating_generator_loss(fake_logits, fake_logits)
+            loss = adversarial.non_saturating_generator_loss(fake_logits, fake_logits)
         loss.backward()
         optimizer.step()
         largest = max(largest, abs(loss.item() - logs[f"{name}/loss"][0]))

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from simulacra.cli import COMMANDS, main
-from simulacra.config import FAMILIES, PRESETS
+from simulacra.config import FAMILIES
+from simulacra.recipes import PRESETS
 from simulacra.run import Run
 
 TINY = {

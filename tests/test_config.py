@@ -6,8 +6,17 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from simulacra.config import FAMILIES, PRESETS, RECIPES, GANConfig, TrainingConfig, family_config, resolve
+from simulacra.config import (
+    FAMILIES,
+    GANConfig,
+    TrainingConfig,
+    family_config,
+    recipe,
+    resolve,
+    sized,
+)
 from simulacra.errors import SimulacraError, suggest
+from simulacra.recipes import PRESETS, RECIPES
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -132,8 +141,8 @@ def test_configs_cannot_be_changed():
 
 def test_the_losses_and_samplers_that_can_be_chosen_are_those_that_there_are():
     from simulacra.config import DiffusionConfig
-    from simulacra.families.diffusion import PATHS
-    from simulacra.families.gan import LOSSES
+    from simulacra.families.adversarial import LOSSES
+    from simulacra.families.preconditioning import PATHS
     from simulacra.families.samplers import SAMPLERS
     from simulacra.nets.mlp import ACTIVATIONS
 
@@ -147,3 +156,28 @@ def test_the_losses_and_samplers_that_can_be_chosen_are_those_that_there_are():
 def test_suggest_names_the_nearest_or_none():
     assert suggest("gam", ["gan", "vae"]) == 'did you mean "gan"? Known: gan, vae'
     assert suggest("qqqq", ["gan", "vae"]) == "Known: gan, vae"
+
+
+def test_small_pictures_have_a_recipe_of_their_own():
+    assert recipe("images", (1, 15, 8)) == "small-images"
+    assert recipe("images", (3, 8, 16)) == "images"
+    assert recipe("points", (2,)) == "points"
+    for family in FAMILIES:
+        assert resolve(family, "images", {}).network == "conv"
+        assert resolve(family, "small-images", {}).network == "mlp"
+
+
+def test_the_size_of_networks_follows_picture_and_device_unless_it_is_named():
+    config = resolve("vae", "images", {})
+    assert sized(config, (3, 32, 32), gpu=False).network_size == "tiny"
+    assert sized(config, (3, 32, 32), gpu=True).network_size == "small"
+    assert sized(config, (3, 128, 96), gpu=True).network_size == "base"
+    assert sized(config, (3, 128, 96), gpu=False).network_size == "tiny"
+    assert sized(resolve("vae", "images", {"network_size": "base"}), (1, 16, 16), gpu=False).network_size == "base"
+
+
+def test_a_gpu_is_given_larger_batches_unless_they_are_named():
+    assert resolve("gan", "images", {}, gpu=True).batch_size > resolve("gan", "images", {}).batch_size
+    assert resolve("gan", "images", {"batch_size": 8}, gpu=True).batch_size == 8
+    assert resolve("gan", "points", {}, gpu=True) == resolve("gan", "points", {})
+    assert resolve("gan", "images", {}, preset="dcgan", gpu=True).batch_size == 128

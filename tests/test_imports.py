@@ -14,10 +14,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Each room may import itself and what stands on a lower step. `page` and `curves` draw for `report` alone.
 STEPS = [
-    {"errors", "space"},
+    {"errors", "space", "recipes"},
     {"files", "config"},
     {"data", "nets", "noise", "outputs"},
-    {"families"},
+    {"families", "optimizers"},
     {"train", "process", "scratch"},
     {"checkpoint", "run"},
     {"engines"},
@@ -105,7 +105,10 @@ def test_scratch_knows_densities_options_spaces_and_errors():
 
 
 def test_torch_is_imported_where_it_computes_and_nowhere_else():
-    homes = {"noise.py", "train.py", "steering.py", "engines/pytorch.py", "data/images/features.py"}
+    homes = {"noise.py", "train.py", "optimizers.py", "steering.py"} | {
+        f"data/images/{name}.py" for name in ("features", "inception")
+    }
+    homes |= {f"engines/{name}.py" for name in ("pytorch", "feed", "machine", "memory")}
     for path in FILES:
         tree = ast.parse(path.read_text())
         found = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
@@ -129,8 +132,10 @@ def test_nothing_is_ever_unpickled():
                 assert not {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"} & set(names), path
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                assert called not in ("torch.load", "torch.save", "pickle.load", "pickle.loads", "eval", "exec"), path
                 keywords = {key.arg: ast.unparse(key.value) for key in node.keywords}
+                if path.name == "inception.py" and (called == "torch.save" or keywords.get("weights_only") == "True"):
+                    continue  # published weights are a pickled file, of which nothing but tensors is read
+                assert called not in ("torch.load", "torch.save", "pickle.load", "pickle.loads", "eval", "exec"), path
                 assert keywords.get("allow_pickle", "False") == "False", path
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 import simulacra as sim
 from simulacra import files, recording
 from simulacra.config import FAMILIES
-from simulacra.engines import pytorch
+from simulacra.engines import memory, pytorch
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.recording import snapshot_steps
 from simulacra.run import FORMAT, Run
@@ -118,6 +118,56 @@ def test_snapshots_are_drawn_from_the_same_latents(finished):
     last = Run(finished).snapshots()[-1]
     assert last.step == 20
     np.testing.assert_allclose(last.values, model.sample(len(last.values), seed=model.config_.seed), rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_snapshot_shows_the_weights_as_they_are_beside_their_average(family, engine, source, tiny, tmp_path):
+    options = {"engine": engine, "lr": 0.02, "ema_decay": 0.99}
+    model = fit(family, source, tiny, out=tmp_path / "run", **options)
+    start, middle, last = model.run_.snapshots()
+    assert start.raw is None  # the average starts at the weights
+    assert len(middle.raw) == len(last.raw) == recording.RAW_SIZES["points"] < len(last.values)
+    # without an average the same steps end at the same weights, which samples are then drawn with
+    plain = fit(family, source, tiny, **{**options, "ema_decay": 0.0})
+    assert plain.run_.snapshots()[-1].raw is None
+    if family != "vae":  # whose mixture is fitted, for raw samples to a part of the data
+        np.testing.assert_allclose(last.raw, plain.sample(len(last.raw), seed=0), rtol=1e-4, atol=1e-5)
+    shift = np.abs(last.raw - last.values[: len(last.raw)]).mean()
+    assert shift > 0.01
+
+
+def test_a_snapshot_from_before_raw_weights_were_shown_opens(copy):
+    for path in (copy / "samples").glob("*.npz"):
+        with np.load(path) as archive:
+            values = archive["values"]
+        np.savez_compressed(path, values=values)
+    found = Run(copy).snapshots()
+    assert [snapshot.raw for snapshot in found] == [None] * 3
+    assert all(len(snapshot.values) == recording.SNAPSHOT_SIZES["points"] for snapshot in found)
+
+
+def test_the_average_of_batch_norm_is_that_of_what_it_has_seen():
+    from simulacra.config import TrainingConfig
+    from simulacra.train import Training
+
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(2)
+
+        def players(self):
+            return {"normed": self}
+
+    training = Training.begin(Normed(), TrainingConfig())
+    family, ema = training.modules
+    for decay, step in ((0.0, 1), (0.5, 100)):
+        before = ema.norm.running_var.clone()
+        family.norm(torch.randn(50, 2) * 3 + 1)
+        training.step = step
+        training.update_ema(decay)
+        expected = decay * before + (1 - decay) * family.norm.running_var
+        torch.testing.assert_close(ema.norm.running_var, expected)
 
 
 def test_an_evaluation_is_kept_and_nan_becomes_null(copy):
@@ -247,13 +297,13 @@ def test_a_resumed_run_needs_the_data_that_it_learned(source, tiny, tmp_path, cl
 def live(monkeypatch):
     """What is being trained, for a test to break: live["training"]."""
     found = {}
-    real = pytorch.train
+    real = memory.train
 
     def remember(training, *args):
         found["training"] = training
         yield from real(training, *args)
 
-    monkeypatch.setattr(pytorch, "train", remember)
+    monkeypatch.setattr(memory, "train", remember)
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import simulacra as sim
 from simulacra import engines
+from simulacra.cli import main
 from simulacra.config import FAMILIES
 from simulacra.engines.pytorch import find_device
 from simulacra.errors import SimulacraError, UnsupportedError
@@ -269,7 +270,56 @@ def test_devices_that_are_not_there_are_refused():
             find_device(name)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "digits", "--family", "vae", "--steps", "1"],
+        ["train", "--resume", "RUN", "--steps", "1"],
+        ["sample", "RUN"],
+        ["evaluate", "RUN"],
+        ["interpolate", "RUN"],
+        ["vary", "RUN", "--image", "image.png"],
+        ["inpaint", "RUN", "--image", "image.png", "--mask", "image.png"],
+        ["reconstruct", "RUN", "--image", "image.png"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_every_command_says_that_there_is_no_gpu(command, models, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    run = str(models["vae", "images"].run_.path)
+    with pytest.raises(SystemExit) as caught:
+        main([*(run if word == "RUN" else word for word in command), "--device", "cuda"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "simulacra: --device cuda: this machine has no GPU that torch can use; use --device cpu"
+    )
+
+
 def test_a_description_is_short(models, tmp_path):
     assert repr(sim.GAN(steps=5)) == "GAN(steps=5)"
     assert "fitted" in repr(models["gan", "points"])
     assert open_run(models["gan", "points"].save(tmp_path / "run")).run_.path == tmp_path / "run"
+
+
+@pytest.mark.parametrize(("side", "network"), [(8, "mlp"), (18, "conv")])
+def test_what_was_left_to_the_data_and_the_machine_is_written_down(side, network):
+    pictures = np.random.default_rng(0).integers(0, 256, (40, side, side), dtype=np.uint8)
+    model = sim.VAE(steps=2, batch_size=4, latent_dim=3).fit(pictures)
+    options = model.run_.config["options"]
+    assert options["network"] == network
+    assert options["network_size"] == "tiny"
+    assert options["latent_dim"] == 3  # what was asked for stays
+    named = sim.VAE(steps=2, batch_size=4, latent_dim=3, network="mlp").fit(pictures)
+    assert named.run_.config["options"]["network"] == "mlp"
+
+
+def test_sampling_tells_how_far_it_is():
+    model = sim.GAN(steps=2, batch_size=4).fit(np.random.default_rng(0).normal(size=(40, 2)))
+    seen = []
+    model.sample(7, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (7, 7)
+    near = model.sample(500, truncation=0.1)
+    assert near.std() < model.sample(500).std()
+    with pytest.raises(SimulacraError, match='cannot be sampled with "unconditional"'):
+        model.sample(2, unconditional=True)

@@ -11,12 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
 from simulacra import cli_steering
-from simulacra.config import FAMILIES, PRESETS, TrainingConfig, check, family_config, resolve
+from simulacra.config import FAMILIES, TrainingConfig, check, family_config, resolve
 from simulacra.errors import SimulacraError, suggest
 from simulacra.flags import (
     DATA_HELP,
@@ -35,6 +35,10 @@ from simulacra.flags import (
     several,
 )  # fmt: skip
 from simulacra.parsing import parse
+from simulacra.recipes import PRESETS
+
+if TYPE_CHECKING:
+    from simulacra.data import Dataset
 
 # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -63,12 +67,13 @@ def train(argv: Sequence[str]) -> None:
     check(args.source is not None, f"say what to learn: simulacra train SOURCE, where SOURCE is {DATA_HELP}")
     from simulacra.data import kind_of
     from simulacra.engines import check_kind, without_labels
+    from simulacra.estimator import settle
 
     source = str(args.source)
-    settled = resolve(family, kind_of(source), given, preset=preset, file=file)
-    check_kind(settled.engine, kind_of(source), source)
+    check_kind(resolve(family, None, given, preset=preset, file=file).engine, kind_of(source), source)
     out = args.out or _fresh(Path("runs") / f"{_slug(source)}-{family}")
-    dataset = args.data.load(source)
+    dataset = _load(args, source, out)
+    settled = settle(family, dataset, given, preset=preset, file=file)
     for note in without_labels(settled, dataset.classes)[1]:
         say(f"note: {note}")
     if args.dry_run:
@@ -89,6 +94,13 @@ def train(argv: Sequence[str]) -> None:
         model.fit(dataset, out=out, progress=progress)
     _finish(model, args)
     return None
+
+
+def _load(args: Train | Compare, source: str, out: Path) -> Dataset:
+    from simulacra.progress import counting_bar
+
+    with counting_bar(f"reading {_slug(source)}", "pictures", quiet=args.quiet) as progress:
+        return args.data.load(source, out=out, progress=progress)
 
 
 def _resume(args: Train, given: Mapping[str, Any]) -> None:
@@ -118,11 +130,11 @@ def _finish(model: Any, args: Train) -> None:
         print(f"run: {model.run_.path}" + (f"\nreport: {model.run_.path / 'report.html'}" if args.evaluate else ""))
 
 
-def _judge(model: Any, *, report: bool, num: int | None = None, seed: int = 0) -> Any:
+def _judge(model: Any, *, report: bool, **options: Any) -> Any:
     """Evaluate and write down what was found."""
     from simulacra.evaluation import evaluate
 
-    evaluation = evaluate(model, n=num, seed=seed)
+    evaluation = evaluate(model, **options)
     model.run_.save_evaluation(evaluation.to_json())
     if report:
         from simulacra.report import write_report
@@ -137,6 +149,7 @@ def sample(argv: Sequence[str]) -> None:
     from time import perf_counter
 
     from simulacra.outputs import ENDINGS, check_target, write_samples
+    from simulacra.progress import counting_bar
     from simulacra.run import Run
 
     check(args.num >= 1, f"-n {args.num}: must be at least 1")
@@ -147,9 +160,12 @@ def sample(argv: Sequence[str]) -> None:
     from simulacra.synthesizer import open_run
 
     model = open_run(args.run, device=args.device)
-    options = {name: getattr(args, name) for name in ("sampler", "sampling_steps") if getattr(args, name) is not None}
+    named = ("sampler", "sampling_steps", "truncation", "unconditional")
+    options = {name: getattr(args, name) for name in named if getattr(args, name) not in (None, False)}
     started = perf_counter()
-    values = model.sample(args.num, label=args.label, seed=args.seed, guidance_scale=args.guidance_scale, **options)
+    with counting_bar("sampling", "samples", quiet=args.quiet) as progress:
+        values = model.sample(args.num, label=args.label, seed=args.seed, guidance_scale=args.guidance_scale,
+                              progress=progress, **options)  # fmt: skip
     seconds = perf_counter() - started
     write_samples(out, values, kind)
     if args.json:
@@ -165,7 +181,11 @@ def evaluate(argv: Sequence[str]) -> None:
     from simulacra.synthesizer import open_run
 
     model = open_run(args.run, device=args.device)
-    evaluation = _judge(model, report=args.report, num=args.num, seed=args.seed)
+    if args.features == "inception" and str(model.device_) == "cpu":
+        say("note: Inception looks at a few pictures a second on a CPU, and at up to 4,000 of them: some minutes")
+    evaluation = _judge(
+        model, report=args.report, n=args.num, seed=args.seed, features=args.features, weights=args.weights
+    )
     if args.json:
         print_json(evaluation.to_json())
     else:
@@ -185,10 +205,10 @@ def compare(argv: Sequence[str]) -> None:
     from simulacra.progress import training_bar
 
     check_kind(args.engine, kind_of(args.source), args.source)
-    dataset = args.data.load(args.source)
+    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-compare")
+    dataset = _load(args, args.source, out)
     for note in dict.fromkeys(note for config in configs for note in without_labels(config, dataset.classes)[1]):
         say(f"note: {note}")
-    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-compare")
     bars: dict[tuple[str, int], Callable[..., Any] | None] = {}
     from contextlib import ExitStack
 

@@ -76,7 +76,7 @@ def _write(what: str, run: Path, steer: Steer, make: Callable[..., np.ndarray]) 
     from simulacra.data.images.loading import read_example
     from simulacra.synthesizer import open_run
 
-    model = open_run(run, engine="torch")
+    model = open_run(run, engine="torch", device=steer.device)
     started = perf_counter()
     values = make(steering, model, lambda path: read_example(path, model.codec_))
     seconds = perf_counter() - started

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from simulacra.errors import SimulacraError, suggest
+from simulacra.recipes import GPU_RECIPE, NUMPY_RECIPES, PRESETS, RECIPES
 
 Activation = Literal["leaky-relu", "relu", "silu", "tanh"]
 
@@ -29,8 +30,10 @@ class TrainingConfig:
     """The same seed gives the same run on the same machine."""
     batch_size: int = 128
     """Examples in one step."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """How gradients move weights: AdamW, or Muon, which takes more from each step of a convolutional network."""
     lr: float = 1e-3
-    """Learning rate of Adam at its highest."""
+    """Learning rate at its highest."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the learning rate follows the fraction of the budget spent."""
     warmup: float = 0.0
@@ -47,10 +50,15 @@ class TrainingConfig:
     """Decay a step of the moving average of the weights that samples are drawn with; 0 for none."""
     conditional: bool = True
     """Learn the distribution given the label, where the data have labels."""
-    network: Literal["mlp", "conv"] = "mlp"
-    """Perceptrons, or convolutions for pictures."""
-    network_size: Literal["tiny", "small", "base"] = "tiny"
-    """Of convolutional networks: about 1, 3 or 17 million weights in a U-Net, 1.5, 5 or 35 in a GAN or a VAE."""
+    network: Literal["mlp", "conv", "dcgan"] = "mlp"
+    """Perceptrons, or convolutions for pictures; dcgan is that of 2015, for a GAN."""
+    network_size: Literal["auto", "tiny", "small", "base"] = "auto"
+    """Of convolutional networks, in millions of weights: about 1, 3 or 17; auto is tiny on a CPU, small on a GPU, and
+    base there for pictures above 64 pixels."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What networks compute in; auto is bfloat16 for convolutions where the device has it in hardware, else float32."""
+    compile: bool = False
+    """Compile the networks before they train: minutes at first, faster steps then; for long runs on a GPU."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     engine: Literal["torch", "numpy"] = "torch"
@@ -89,6 +97,13 @@ class GANConfig(TrainingConfig):
     """Weight of the penalties at the start."""
     gamma_final: float | None = None
     """Weight of the penalties at the end of the budget, reached geometrically; `gamma` throughout if not given."""
+    penalty_every: int = 1
+    """Take the penalties at one step in so many, at random, with so many times the weight."""
+    augment: Literal["none", "fixed", "adaptive"] = "none"
+    """Transformations of real and generated pictures alike before the discriminator, against learning a small data set
+    by heart; adaptive ones set in when it does."""
+    augment_p: float = 0.2
+    """Probability of each kind of fixed transformation, at most 0.8: beyond, they would show in samples."""
     latent_dim: int = 8
     """Size of the latent z."""
     generator_hidden: tuple[int, ...] = (128, 128, 128)
@@ -120,6 +135,8 @@ class GANConfig(TrainingConfig):
             "--gamma-final is reached geometrically, so it and --gamma must be above 0",
         )
         check(self.discriminator_steps >= 1, f"--discriminator-steps {self.discriminator_steps}: must be at least 1")
+        check(self.penalty_every >= 1, f"--penalty-every {self.penalty_every}: must be at least 1")
+        check(0 <= self.augment_p <= 0.8, f"--augment-p {self.augment_p}: must be in [0, 0.8]")
         check(self.temperature > 0, f"--temperature {self.temperature}: must be above 0")
         check(self.discriminator_lr is None or self.discriminator_lr > 0, "--discriminator-lr must be above 0")
 
@@ -171,6 +188,8 @@ class DiffusionConfig(TrainingConfig):
     """Mean of log sigma (of logit t); not used by uniform."""
     noise_std: float = 1.2
     """Standard deviation of log sigma (of logit t); not used by uniform."""
+    weighting: Literal["unit", "min-snr"] = "unit"
+    """Of noise levels in the loss: the same for all in units of what the network predicts, or at most that of SNR 5."""
     sigma_min: float = 0.002
     """Lowest noise level of the sampler."""
     sigma_max: float = 80.0
@@ -205,72 +224,6 @@ Config = TypeVar("Config", bound=TrainingConfig)
 
 FAMILIES: dict[str, type[TrainingConfig]] = {"gan": GANConfig, "vae": VAEConfig, "diffusion": DiffusionConfig}
 
-# Chosen by measurement (benchmarks/quality.py); what is not named here is the default above.
-RECIPES: dict[tuple[str, str], dict[str, Any]] = {
-    ("gan", "points"): dict(
-        loss="relativistic", gamma=0.1, gamma_final=1e-3, latent_dim=4, generator_octaves=5, discriminator_octaves=5,
-        lr=2e-3, discriminator_lr=4e-3, beta1=0.0, beta2=0.99, ema_decay=0.9995, batch_size=256, steps=10_000,
-    ),
-    # with beta at 1 the first steps, in which sigma is still wide, often switch the latents off for good
-    ("vae", "points"): dict(
-        beta=0.5, latent_dim=2, components=64, width=64, depth=2, lr=2e-3, batch_size=64, steps=8000,
-    ),
-    ("diffusion", "points"): dict(
-        width=128, depth=2, octaves=4, lr=5e-3, ema_decay=0.999, batch_size=512, steps=4000, sigma_min=0.01,
-        sigma_max=20.0, sampler="dpmpp-2m", sampling_steps=24,
-    ),
-    ("gan", "images"): dict(
-        loss="relativistic", gamma=0.3, gamma_final=0.03, latent_dim=32, generator_hidden=(256, 256),
-        discriminator_hidden=(256, 256), lr=1e-3, beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=64, steps=6000,
-    ),
-    # the mean is shown, as in every published picture of a VAE; the noise of single pixels is no part of the shapes
-    ("vae", "images"): dict(
-        latent_dim=24, components=64, decoder_noise=False, width=512, depth=1, lr=1e-3, batch_size=128, steps=6000,
-    ),
-    ("diffusion", "images"): dict(
-        noise_mean=-0.4, width=512, depth=2, lr=2e-3, ema_decay=0.998, batch_size=128,
-        steps=6000, sampler="dpmpp-2m", sampling_steps=20,
-    ),
-}  # fmt: skip
-
-# Over the recipe for points where the NumPy engine computes: networks so small that Python's own time is most of it.
-NUMPY_RECIPES: dict[str, dict[str, Any]] = {
-    "gan": dict(
-        generator_hidden=(32, 32), discriminator_hidden=(32, 32), lr=1e-3, discriminator_lr=4e-3, ema_decay=0.999,
-        batch_size=128, steps=2000,
-    ),
-    "vae": dict(width=32, depth=1, batch_size=64, steps=8000),
-    "diffusion": dict(width=64, depth=2, batch_size=128, lr=4e-3, steps=3000),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A published model under a name: its family and its options."""
-
-    family: str
-    options: dict[str, Any]
-    about: str
-
-
-_TUTORIAL_GAN = dict(
-    loss="non-saturating", penalties=(), activation="leaky-relu", output="tanh", latent_dim=100, lr=2e-4, batch_size=64,
-    beta1=0.9, beta2=0.999, schedule="constant", ema_decay=0.0, conditional=False, steps=20_000,
-)  # fmt: skip
-
-PRESETS: dict[str, Preset] = {
-    "mlp-gan-mnist": Preset(
-        "gan",
-        _TUTORIAL_GAN | dict(generator_hidden=(256, 512), discriminator_hidden=(512, 256)),
-        "a widespread tutorial's GAN: 100-256-512-784 tanh against 784-512-256-1",
-    ),
-    "mlp-gan-mnist-small": Preset(
-        "gan",
-        _TUTORIAL_GAN | dict(generator_hidden=(128,), discriminator_hidden=(128,)),
-        "the smallest tutorial GAN: 100-128-784 tanh against 784-128-1",
-    ),
-}
-
 
 def check(holds: bool, otherwise: str) -> None:
     """Raise a SimulacraError with that text unless the condition holds."""
@@ -293,11 +246,41 @@ def family_config(family: str) -> type[TrainingConfig]:
 COMPANIONS = {"minutes": "steps", "steps": "minutes", "gamma": "gamma_final", "lr": "discriminator_lr"}
 
 
+SMALL_PICTURE = 16  # pixels a side below which pictures have a recipe of their own
+LARGE_PICTURE = 64  # pixels a side above which a GPU is given the largest networks
+
+
+def recipe(kind: str, shape: tuple[int, ...]) -> str:
+    """Which recipe data follow: "points", "images" or "small-images".
+
+    Args:
+        kind: Of data.
+        shape: Of one example in model space.
+    """
+    return "small-images" if kind == "images" and max(shape[1:]) < SMALL_PICTURE else kind
+
+
+def sized(config: Config, shape: tuple[int, ...], *, gpu: bool) -> Config:
+    """The config with a `network_size` in place of "auto", by the shape of an example and the device."""
+    if config.network_size != "auto":
+        return config
+    large = len(shape) == 3 and max(shape[1:]) > LARGE_PICTURE
+    return dataclasses.replace(config, network_size="tiny" if not gpu else "base" if large else "small")
+
+
 def resolve(
     family: str, kind: str | None, options: Mapping[str, Any], *, preset: str | None = None,
-    file: Mapping[str, Any] | None = None,
+    file: Mapping[str, Any] | None = None, gpu: bool = False,
 ) -> TrainingConfig:  # fmt: skip
     """The config that follows from all sources of options: recipes of kind and engine < preset < file < options.
+
+    Args:
+        family: Its name.
+        kind: A recipe's name, see `recipe`; None for the defaults alone.
+        options: Flags or keywords.
+        preset: Name of one.
+        file: Options from a file.
+        gpu: Whether a GPU computes.
 
     A budget in `minutes` replaces a budget in `steps` of a weaker source, and the other way round; likewise a learning
     rate or a gamma that is named alone holds for both players and throughout (`COMPANIONS`).
@@ -310,7 +293,7 @@ def resolve(
     hints = get_type_hints(cls)
     given = (_preset(family, preset), file or {}, options)
     engine = next((layer["engine"] for layer in reversed(given) if "engine" in layer), cls.engine)
-    overlay = NUMPY_RECIPES[family] if engine == "numpy" else {}
+    overlay = NUMPY_RECIPES[family] if engine == "numpy" else GPU_RECIPE if gpu and kind == "images" else {}
     for layer in (RECIPES.get((family, kind or ""), {}), overlay, *given):
         layer = {name: _checked(cls, name, value) for name, value in layer.items()}
         for name, companion in COMPANIONS.items():

@@ -15,6 +15,10 @@ class UnsupportedError(SimulacraError):
     """What was asked does not exist for this model, such as the density of a GAN."""
 
 
+class OutOfMemoryError(SimulacraError):
+    """There is no memory for what was asked; the text says what would fit."""
+
+
 class DivergedError(SimulacraError):
     """A loss was NaN or infinite; the run keeps its last good state."""
 

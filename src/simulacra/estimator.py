@@ -6,13 +6,13 @@ import dataclasses
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from simulacra.config import TrainingConfig, resolve
+from simulacra.config import TrainingConfig, recipe, resolve, sized
 from simulacra.data import Dataset, kind, kind_of, load
 from simulacra.engines import Model, Progress, Session, check_kind, find_engine, portions, without_labels
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
@@ -21,10 +21,27 @@ from simulacra.recording import record
 from simulacra.run import Run
 from simulacra.space import Batch
 
+SAMPLE_OPTIONS = {"gan": ("truncation",), "vae": (), "diffusion": ("sampler", "sampling_steps", "unconditional")}
 SCORE_NAMES = {
     "diffusion": "log-likelihood",
     "vae": "bound on the log-likelihood (importance-weighted)",
 }
+
+
+def settle(
+    family: str, dataset: Dataset, options: Mapping[str, Any], *, preset: str | None = None,
+    file: Mapping[str, Any] | None = None,
+) -> TrainingConfig:  # fmt: skip
+    """All options as they are for these data on this machine, with nothing left to choose; see `config.resolve`.
+
+    Raises:
+        SimulacraError: For an unknown option, or a device that there is none of.
+    """
+    asked = resolve(family, None, options, preset=preset, file=file)
+    gpu = find_engine(asked.engine).on_gpu(asked.device)
+    shape = kind(dataset.kind).Codec.example_shape(dataset.train.values)
+    config = resolve(family, recipe(dataset.kind, shape), options, preset=preset, file=file, gpu=gpu)
+    return sized(config, shape, gpu=gpu)
 
 
 class Synthesizer:
@@ -33,7 +50,7 @@ class Synthesizer:
     Made by `GAN`, `VAE` and `Diffusion`, or by `open_run`. What `fit` learned has a trailing underscore.
 
     Args:
-        preset: Name of a published model; see `simulacra.config.PRESETS`.
+        preset: Name of a published model; see `simulacra.recipes.PRESETS`.
         **options: Fields of the family's config, such as steps, minutes, seed, lr. What is not given follows the recipe
             for the kind of data.
 
@@ -80,10 +97,10 @@ class Synthesizer:
             check_kind(config.engine, kind_of(data), _source_name(data))  # a glance, before what may take long
         dataset = data if isinstance(data, Dataset) else load(data)
         check_kind(config.engine, dataset.kind, dataset.name)
-        config = resolve(self.family, dataset.kind, self.options, preset=self.preset)
+        config = settle(self.family, dataset, self.options, preset=self.preset)
         config, notes = without_labels(config, dataset.classes)
         codec = kind(dataset.kind).Codec.fit(dataset.train, len(dataset.classes) if config.conditional else 0)
-        rows = codec.encode(dataset.train.values, dataset.train.labels)
+        rows = codec.store(dataset.train.values, dataset.train.labels)
         session = find_engine(config.engine).Session.begin(self.family, codec.space, config, rows)
         if out is None:
             out = tempfile.mkdtemp(prefix="simulacra-")
@@ -187,7 +204,10 @@ class Synthesizer:
     def dataset_(self, dataset: Dataset) -> None:
         self._dataset = dataset
 
-    def sample(self, n: int, *, label: Any = None, seed: int = 0, **options: Any) -> np.ndarray:
+    def sample(
+        self, n: int, *, label: Any = None, seed: int = 0, progress: Callable[[int, int], Any] | None = None,
+        **options: Any,
+    ) -> np.ndarray:  # fmt: skip
         """n new examples, of the type, range and shape that came in.
 
         Example i depends on the seed and i alone, so more samples begin with the same ones.
@@ -196,18 +216,24 @@ class Synthesizer:
             n: How many.
             label: A class by name or number, or one for each sample; drawn as in the training data if None.
             seed: The same seed gives the same samples on the same machine.
-            **options: guidance_scale for all families; sampler and sampling_steps for diffusion.
+            progress: Called after every batch with how many there are, and with n.
+            **options: guidance_scale for all families; sampler, sampling_steps and unconditional for diffusion;
+                truncation for a GAN.
 
         Raises:
             SimulacraError: If n is not positive or the label unknown.
         """
         _check_count(n)
         labels = None if label is None else self.label_ids(label, n)
-        batches = self._model.draw(int(n), seed=seed, label=labels, **self._options(options))
-        return np.concatenate([self.codec_.decode(batch) for batch in batches])
+        parts: list[np.ndarray] = []
+        for batch in self._model.draw(int(n), seed=seed, label=labels, **self._options(options)):
+            parts.append(self.codec_.decode(batch))
+            if progress:
+                progress(sum(map(len, parts)), int(n))
+        return np.concatenate(parts)
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        known = ["guidance_scale", *(["sampler", "sampling_steps"] if self.family == "diffusion" else [])]
+        known = ["guidance_scale", *SAMPLE_OPTIONS[self.family]]
         for name in options:
             if name not in known:
                 raise SimulacraError(f'a {self.family} cannot be sampled with "{name}": {suggest(name, known)}')
@@ -341,10 +367,10 @@ class Synthesizer:
 
     def _rows(self, values: Any, labels: Any) -> Iterator[tuple[Batch, int]]:
         """All values in model space, a batch at a time with the number of its first row."""
-        batch = self.codec_.encode(values, labels if self.codec_.space.num_classes else None)
-        if batch.label is None and self.codec_.space.num_classes and self.family != "diffusion":
+        stored = self.codec_.store(values, labels if self.codec_.space.num_classes else None)
+        if stored.label is None and self.codec_.space.num_classes and self.family != "diffusion":
             raise SimulacraError("this model was trained with labels; give the labels of the examples too")
-        return ((batch.rows(rows), rows.start) for rows in portions(batch.size, self._model.rows_at_once))
+        return ((stored.rows(rows), rows.start) for rows in portions(stored.size, self._model.rows_at_once))
 
     def save(self, path: Path | str) -> Path:
         """Copy the Run folder to a path that holds nothing yet."""

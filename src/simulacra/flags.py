@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
 
-from simulacra.config import FAMILIES, PRESETS, TrainingConfig
+from simulacra.config import FAMILIES, TrainingConfig
+from simulacra.recipes import PRESETS
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
@@ -34,12 +35,19 @@ class DataFlags:
     strict: bool = False
     """Refuse pictures that cannot be read instead of skipping them."""
 
-    def load(self, source: str) -> Dataset:
-        """The data, with what happened on the way told on the error stream."""
+    def load(self, source: str, *, out: Path, progress: Callable[[int, int], object] | None = None) -> Dataset:
+        """The data, with what happened on the way told on the error stream.
+
+        Args:
+            source: What `load` takes.
+            out: What is to be made of them; a folder too large for the memory is decoded into a cache beside it.
+            progress: As of `load`.
+        """
         from simulacra.data import load
 
         dataset = load(source, seed=self.split_seed, holdout=self.holdout, size=self.size, strict=self.strict,
-                       labels=None if self.labels else False)  # fmt: skip
+                       labels=None if self.labels else False, cache=out.parent / ".cache",
+                       progress=progress)  # fmt: skip
         for note in dataset.notes:
             say(f"note: {note}")
         return dataset
@@ -79,10 +87,15 @@ class Sample:
     guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = (
         1.0
     )
+    unconditional: Annotated[bool, arg(help="diffusion with labels: do without them")] = False
+    truncation: Annotated[
+        float | None, arg(help="GAN: latents within so many standard deviations; lower is more typical, less varied")
+    ] = None
     sampler: Annotated[str | None, arg(help="diffusion: euler, heun, dpmpp-2m, ddpm or ddim")] = None
     sampling_steps: Annotated[int | None, arg(help="diffusion: noise levels of the walk")] = None
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    quiet: Annotated[bool, arg(help="no bar")] = False
     json: Annotated[bool, arg(help="print what was written as JSON")] = False
 
 
@@ -94,6 +107,11 @@ class Evaluate:
     num: Annotated[int | None, arg(aliases=["-n"], help="samples to draw; by default as many as are held out")] = None
     seed: int = 0
     """Seed of the samples and of the bootstrap."""
+    features: Literal["in-domain", "inception"] = "in-domain"
+    """Of pictures: those of their own classifier, or figures in Inception's beside them."""
+    weights: Annotated[Path | None, arg(help="Inception's weights, from torch-fidelity; by default in its cache")] = (
+        None
+    )
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     report: Annotated[bool, arg(help="write report.html too")] = True
@@ -152,6 +170,8 @@ class Steer:
     label: Annotated[str | None, arg(help=LABEL_HELP)] = None
     seed: int = 0
     """The same seed gives the same pictures."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
     json: Annotated[bool, arg(help="print what was written as JSON")] = False
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from simulacra.config import TrainingConfig
     from simulacra.engines import Progress
 
+PATIENCE = 1.0  # seconds that reading files may take without a bar
 REFRESH = 0.2  # seconds; oftener nobody can read, and every look at a loss waits for the device
 
 
@@ -35,6 +36,26 @@ class Moment(NamedTuple):
     fraction: float
 
 
+class Files(NamedTuple):
+    """How far the reading of files is.
+
+    Args:
+        done: Files read.
+        first: Those that were read when the clock started.
+        total: All files.
+        elapsed: Seconds.
+    """
+
+    done: int
+    first: int
+    total: int
+    elapsed: float
+
+    @property
+    def fraction(self) -> float:
+        return self.done / self.total
+
+
 @contextmanager
 def training_bar(
     title: str, *, quiet: bool = False, describe: Callable[[Any], str] | None = None
@@ -52,6 +73,40 @@ def training_bar(
         yield from _bar(title, describe or _describer())
     else:
         yield _lines(title, describe or _describer())
+
+
+@contextmanager
+def counting_bar(title: str, things: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback for `load` or `sample` that draws a bar as soon as they have taken a second.
+
+    Args:
+        title: What stands before the bar.
+        things: What is counted.
+        quiet: Draw nothing.
+    """
+    if quiet:
+        yield None
+        return
+    with ExitStack() as stack:
+        start: tuple[float, int] | None = None
+        bar: Callable[[Any, Any], None] | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal start, bar
+            start = start or (time.monotonic(), done)
+            elapsed = time.monotonic() - start[0]
+            if bar is None and elapsed > PATIENCE and done < total:
+                bar = stack.enter_context(training_bar(title, describe=lambda files: describe_files(files, things)))
+            if bar is not None:
+                bar(Files(done, start[1], total, elapsed), None)
+
+        yield show
+
+
+def describe_files(files: Files, things: str) -> str:
+    """Rate and time left in words."""
+    rate = (files.done - files.first) / max(files.elapsed, 1e-9)
+    return f"{rate:,.0f} {things}/s  {_clock((files.total - files.done) / max(rate, 1e-9))} left"
 
 
 def describe_replicates(moment: Moment) -> str:

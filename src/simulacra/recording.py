@@ -11,12 +11,14 @@ import numpy as np
 from simulacra.config import TrainingConfig
 from simulacra.data import kind
 from simulacra.engines import Progress, Session
-from simulacra.errors import DivergedError
-from simulacra.run import Run
+from simulacra.errors import DivergedError, OutOfMemoryError
+from simulacra.run import Run, Snapshot
+from simulacra.space import Batch
 
 LOG_EVERY = 50  # steps; a line holds the means since the line before
 CHECKPOINT_EVERY = 30.0  # seconds: what a killed process may lose
 SNAPSHOT_SIZES = {"points": 2000, "images": 64}
+RAW_SIZES = {"points": 1000, "images": 16}  # of them again by the weights as they are: pictures may take seconds
 FEW = 2000  # examples that a snapshot is concluded with: enough for a picture on the way
 
 
@@ -32,7 +34,8 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
     """Train and write down what happens, yielding after every step.
 
     When the caller stops iterating, the state is saved and the run is marked interrupted. When a loss is not a
-    number, the run goes back to its last checkpoint, is marked diverged, and the error goes on to the caller.
+    number, the run goes back to its last checkpoint, is marked diverged, and the error goes on to the caller. When
+    memory runs out, the run stays at its last checkpoint and is marked interrupted.
 
     Args:
         run: Where to write.
@@ -46,10 +49,14 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
     sums: dict[str, Any] = {}
     logged, saved = (session.step, session.elapsed), time.monotonic()
 
+    kept = {"step": session.step, "elapsed": session.elapsed}
+
     def save(status: str) -> None:
+        nonlocal kept
         session.save(checkpoint)
         session.save_weights(run.path / "model.safetensors")
-        run.save_status(status, step=session.step, elapsed=session.elapsed)
+        kept = {"step": session.step, "elapsed": session.elapsed}
+        run.save_status(status, **kept)
 
     def fall_back() -> None:
         session.load(checkpoint)
@@ -59,8 +66,14 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
     def snapshot(most: int | None) -> None:
         check_weights()
         session.conclude(config.seed, most)
-        batches = session.model.draw(SNAPSHOT_SIZES[run.config["data"]["kind"]], seed=config.seed)
-        run.save_snapshot(session.step, np.concatenate([codec.decode(batch) for batch in batches]))
+        name = run.config["data"]["kind"]
+        values, raw = decoded(session.model.draw(SNAPSHOT_SIZES[name], seed=config.seed)), None
+        if config.ema_decay and session.step:  # else the two are the same
+            raw = decoded(session.draw_raw(RAW_SIZES[name], seed=config.seed, most=FEW))
+        run.save_snapshot(Snapshot(session.step, values, raw))
+
+    def decoded(batches: Iterator[Batch]) -> np.ndarray:
+        return np.concatenate([codec.decode(batch) for batch in batches])
 
     def check_weights() -> None:
         if not session.is_finite():
@@ -113,4 +126,7 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
         raise
     except DivergedError:
         fall_back()
+        raise
+    except OutOfMemoryError:
+        run.save_status("interrupted", **kept)  # the checkpoint and the weights of that step are there
         raise

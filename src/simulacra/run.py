@@ -5,7 +5,7 @@
     state/checkpoint.safetensors   weights, their average, optimisers, step: what resuming needs, in one atomic file
     state/status.json              running, finished, interrupted or diverged; step and seconds
     events.jsonl                   one line a logged step
-    samples/00001000.npz           samples from fixed latents after that many steps
+    samples/00001000.npz           samples from fixed latents after that many steps: by the averaged weights, and raw
     evaluation.json, report.html   made by evaluate and report
 
 Nothing is ever unpickled, so a Run from a stranger is safe to open.
@@ -37,10 +37,17 @@ REQUIRED: dict[str, type | tuple[type, ...]] = {  # entries of config.json that 
 
 
 class Snapshot(NamedTuple):
-    """Samples on the way: after `step` steps, `values` as the data came in, always from the same latents."""
+    """Samples on the way, as the data came in, always from the same latents.
+
+    Args:
+        step: Training steps taken.
+        values: Samples by the averaged weights.
+        raw: Fewer samples, by the weights as they are; None where they are the average, or in an older run.
+    """
 
     step: int
     values: np.ndarray
+    raw: np.ndarray | None = None
 
 
 class Run:
@@ -168,10 +175,11 @@ class Run:
     def _snapshot_paths(self) -> list[Path]:
         return sorted(path for path in (self.path / "samples").glob("*.npz") if path.stem.isdigit())
 
-    def save_snapshot(self, step: int, values: np.ndarray) -> None:
-        """Write samples taken after `step` steps."""
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Write samples taken on the way."""
+        arrays: dict[str, Any] = {"values": snapshot.values} | ({} if snapshot.raw is None else {"raw": snapshot.raw})
         write_atomically(
-            self.path / "samples" / f"{step:08d}.npz", lambda path: np.savez_compressed(path, values=values)
+            self.path / "samples" / f"{snapshot.step:08d}.npz", lambda path: np.savez_compressed(path, **arrays)
         )
 
     def snapshots(self) -> list[Snapshot]:
@@ -185,7 +193,7 @@ class Run:
             try:
                 # opened here, because NumPy leaves a damaged file open
                 with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                    found.append(Snapshot(int(path.stem), archive["values"]))
+                    found.append(Snapshot(int(path.stem), archive["values"], archive.get("raw")))
             except Exception as error:  # zipfile, zlib and NumPy each raise their own
                 raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error
         return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +63,72 @@ class Batch(NamedTuple):
     def rows(self, index: Any) -> Batch:
         """The examples that `index` selects (a slice, a mask or integers)."""
         return Batch(self.x[index], self.c[index], None if self.label is None else self.label[index])
+
+
+class Examples(Protocol):
+    """What a family learns from: a Batch, or something larger that makes one of the rows it is asked for."""
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        ...
+
+    @property
+    def label(self) -> Any:
+        """Class ids of all of them, integers (n,); None where there are none."""
+        ...
+
+    def rows(self, index: Any) -> Batch:
+        """The examples that `index` selects (a slice or integers)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    r"""Examples kept in the numbers that they came in, of which a Batch is made when rows are asked for.
+
+    .. math:: x = \text{scale} \cdot v + \text{shift}
+
+    in float32. Pictures of bytes take a quarter of the memory of their floats, or none where a file is mapped.
+
+    Args:
+        values: v, numbers of any type, (n, ...): a NumPy array, memory-mapped or not, or a tensor.
+        scale: What a value is multiplied by.
+        shift: What is added to it then.
+        axes: Which axis of `values` each axis of x is; (0, 3, 1, 2) where channels come last.
+        shape: Of one x.
+        label: Class ids, integers (n,); None where there are none.
+    """
+
+    values: Any
+    scale: float
+    shift: float
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+    label: Any = None
+
+    @property
+    def size(self) -> int:
+        """Number of examples, n."""
+        return len(self.values)
+
+    def part(self, index: Any) -> Stored:
+        """The examples that `index` selects, still as they came in; a slice shares their memory."""
+        return replace(self, values=self.values[index], label=None if self.label is None else self.label[index])
+
+    def rows(self, index: Any) -> Batch:
+        """The examples that `index` selects (a slice, a mask or integers), as a Batch of arrays or tensors."""
+        part = self.part(index)
+        n = part.size
+        if isinstance(part.values, np.ndarray):
+            x = part.values.transpose(self.axes).reshape(n, *self.shape).astype(np.float32, order="C")
+            c: Any = np.zeros((n, 0), dtype=np.int64)
+        else:
+            x = part.values.permute(self.axes).reshape(n, *self.shape).contiguous().float()
+            c = x.new_zeros(n, 0).long()
+        x = x * self.scale  # and not in place: floats in a tensor are the stored ones themselves
+        x += self.shift
+        return Batch(x, c, part.label)
 
 
 class Known(NamedTuple):

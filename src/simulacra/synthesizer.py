@@ -87,7 +87,7 @@ def resume_run(
     model = SYNTHESIZERS[run.config["family"]](**run.config["options"])
     model._fitted, model._dataset = (config, codec, session.model, run), data
     dataset = model.dataset_
-    session.take(codec.encode(dataset.train.values, dataset.train.labels))
+    session.take(codec.store(dataset.train.values, dataset.train.labels))
     return model._learn(run, session, config, dataset, progress)
 
 

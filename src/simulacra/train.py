@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -18,7 +18,8 @@ from simulacra.config import TrainingConfig
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.families.family import Family
 from simulacra.noise import step_generator
-from simulacra.space import Batch
+from simulacra.optimizers import Muon
+from simulacra.space import Examples
 
 FINITE_CHECK_EVERY = 50  # steps, where asking makes a device wait for its queue; on a CPU every loss is looked at
 
@@ -66,10 +67,13 @@ class Training:
         return self.family, self.ema
 
     def update_ema(self, decay: float) -> None:
-        """Move the average towards the weights; while there are few steps, faster: min(decay, (1 + n) / (10 + n))."""
+        """Move the average towards the weights; while there are few steps, faster: min(decay, (1 + n) / (10 + n)).
+
+        What batch normalisation knows of its inputs follows in the same way.
+        """
         if not self._pairs[0]:
             family, ema = self.modules
-            self._pairs = list(ema.parameters()), [weight.detach() for weight in family.parameters()]
+            self._pairs = _moving(ema), _moving(family)
         decay = min(decay, (1 + self.step) / (10 + self.step)) if decay else 0.0
         averages, weights = self._pairs
         torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
@@ -79,12 +83,18 @@ class Training:
         return all(bool(torch.isfinite(p).all()) for module in self.modules for p in module.parameters())
 
 
+def _moving(module: nn.Module) -> list[Tensor]:
+    """Weights, and the running means and variances of batch normalisation."""
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    running = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None]
+    return [weight.detach() for weight in module.parameters()] + running
+
+
 def _optimizer(name: str, player: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     lr = getattr(config, f"{name}_lr", None) or config.lr
     parameters = [p for p in player.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=lr, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=True
-    )
+    options: dict[str, Any] = dict(lr=lr, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay)
+    optimizer = (Muon if config.optimizer == "muon" else torch.optim.AdamW)(parameters, **options, fused=True)
     for group in optimizer.param_groups:
         group["initial_lr"] = lr
     return optimizer
@@ -143,12 +153,12 @@ def spent(step: int, elapsed: float, config: TrainingConfig) -> float:
     return min(1.0, max(by_steps, by_time))
 
 
-def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[Progress]:
+def train(training: Training, data: Examples, config: TrainingConfig) -> Iterator[Progress]:
     """Train until the budget is spent, yielding after every step.
 
     Args:
         training: What moves; changed in place, so a caller may save it between steps.
-        data: All training data as tensors on the device of the model.
+        data: All training data; its rows are tensors on the device of the model.
         config: The options.
 
     Under torch.distributed every rank takes its own rows and noise, and gradients are averaged, so that the weights of
@@ -157,8 +167,8 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
     Raises:
         DivergedError: At the first loss that is not a number. The weights are those before that update.
     """
-    family, device = training.family, data.x.device
-    module, _ = training.modules
+    family, (module, _) = training.family, training.modules
+    device = next(module.parameters()).device
     module.train()
     rank, count = ranks()
     if count > 1 and config.minutes is not None:
@@ -173,7 +183,7 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
         started = time.perf_counter()
         rng = step_generator(config.seed, training.step, device, stream=-rank)
         rows = batch_rows(training.step, data.size, count * size, config.seed)[rank * size : (rank + 1) * size]
-        batch = data.rows(rows.to(device))
+        batch = data.rows(rows)
         factor, logs = learning_rate_factor(fraction, config), {}
         for player, loss, extra in family.updates(batch, rng, fraction):
             finite = torch.isfinite(loss.detach()) & finite

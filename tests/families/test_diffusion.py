@@ -10,16 +10,8 @@ from torch import nn
 from simulacra.config import DiffusionConfig
 from simulacra.data.points.densities import DENSITIES, Mixture
 from simulacra.errors import SimulacraError, UnsupportedError
-from simulacra.families.diffusion import (
-    PATHS,
-    Diffusion,
-    Guided,
-    denoising_loss,
-    edm_scales,
-    linear_scales,
-    log_density,
-    mask_rate,
-)
+from simulacra.families.diffusion import Diffusion, Guided, log_density, mask_rate
+from simulacra.families.preconditioning import PATHS, denoising_loss, edm_scales, linear_scales, min_snr_weight
 from simulacra.families.samplers import SAMPLERS, karras_sigmas
 from simulacra.noise import Noise, step_generator
 from simulacra.space import Batch, Known, Space
@@ -163,6 +155,28 @@ def test_guidance_without_labels_is_refused():
 
 
 # --- samples ----------------------------------------------------------------------------------------------------
+
+
+def test_an_unconditional_sample_is_that_of_the_label_for_anyone():
+    model = small(Space((2,), num_classes=3))
+    noise = Noise(0, rows=6)
+    free = model.sample(6, noise=Noise(0, rows=6), unconditional=True)
+    assert free.label is None
+    anyone = torch.full((6,), 3)
+    told = model.sample(6, noise=noise, label=anyone)
+    torch.testing.assert_close(free.x, told.x)
+    with pytest.raises(UnsupportedError, match="takes no label"):
+        model.sample(6, noise=Noise(0, rows=6), label=anyone, unconditional=True)
+    with pytest.raises(UnsupportedError, match="--label-dropout 0"):
+        small(Space((2,), num_classes=3), label_dropout=0.0).sample(2, noise=Noise(0, rows=2), unconditional=True)
+
+
+def test_min_snr_counts_errors_of_the_clean_example_up_to_five():
+    sigma = torch.tensor([0.01, 0.2, 0.7, 3.0])
+    scales = edm_scales(sigma[:, None], 0.7)
+    x, denoised = torch.zeros(4, 2), torch.ones(4, 2)
+    weighted = denoising_loss(x, denoised, scales) * min_snr_weight(sigma, 0.7, scales)
+    torch.testing.assert_close(weighted, (0.7 / sigma).square().clamp(max=5.0))  # times an error of 1
 
 
 def test_wrong_samplers_are_refused_with_the_nearest():
@@ -320,7 +334,7 @@ def test_auto_predicts_the_clean_example_where_the_network_is_narrower_than_it()
 
 
 def test_a_denoiser_that_predicts_the_clean_example_does_not_see_the_scale_of_its_input():
-    from simulacra.families.diffusion import clean_scales
+    from simulacra.families.preconditioning import clean_scales
 
     sigma = torch.tensor([[0.01], [1.0], [50.0]])
     scales = clean_scales(sigma, 0.5)

@@ -9,15 +9,9 @@ from torch import nn
 
 from simulacra.config import GANConfig
 from simulacra.data.points.densities import DENSITIES
-from simulacra.errors import UnsupportedError
-from simulacra.families.gan import (
-    GAN,
-    LOSSES,
-    Discriminator,
-    discriminator_loss,
-    gradient_penalty,
-    squared_gradient,
-)
+from simulacra.errors import SimulacraError, UnsupportedError
+from simulacra.families.adversarial import LOSSES, discriminator_loss, gradient_penalty, squared_gradient
+from simulacra.families.gan import GAN, Discriminator
 from simulacra.noise import Noise, step_generator
 from simulacra.space import Batch, Known, Space
 from simulacra.train import Training, train
@@ -304,3 +298,36 @@ def test_octaves_repeat_at_their_wavelengths():
     torch.testing.assert_close(octave_features(x + 8, 3), features)
     torch.testing.assert_close(features[0, 2], (2 * torch.pi * x[0, 0] / 2).sin())
     torch.testing.assert_close(octave_features(x + 2, 3)[:, [2, 5, 8, 11]], features[:, [2, 5, 8, 11]])
+
+
+def test_lazy_penalties_weigh_the_same_in_the_mean_and_cost_a_step_in_so_many():
+    def losses(every):
+        gan = GAN(Space((2,)), GANConfig(gamma=0.4, penalty_every=every, loss="relativistic"))
+        with torch.no_grad():  # the same players and data at every step: what differs is the coin
+            for parameter in gan.parameters():
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+        logs = [next(iter(gan.updates(plain(64), step_generator(0, step), 0.0))) for step in range(400)]
+        extra = torch.tensor([float(one.loss.detach() - one.logs["adversarial"]) for one in logs])
+        return extra, sum("r1" in one.logs for one in logs)
+
+    always, lazily = losses(1), losses(4)
+    assert always[1] == 400
+    assert 70 < lazily[1] < 130  # 100 are expected, give or take 9
+    assert lazily[0].mean() == pytest.approx(always[0].mean().item(), rel=0.3)
+    assert (lazily[0] == 0).sum() == 400 - lazily[1]
+
+
+def test_truncated_latents_stay_within_and_keep_their_order():
+    gan = GAN(Space((2,)), GANConfig(latent_dim=6))
+    free = gan.latents(2000, Noise(0, rows=2000))
+    for t in (0.3, 1.0, 2.0):
+        near = gan.latents(2000, Noise(0, rows=2000), t)
+        assert near.abs().max() <= t
+        assert ((near[:, 0].argsort() == free[:, 0].argsort()).float()).mean() > 0.99
+        assert near.std() < free.std()
+    inside = free[free.abs() < 1]
+    near = gan.latents(2000, Noise(0, rows=2000), 1.0)  # what rejection would leave has the same distribution
+    assert near.std().item() == pytest.approx(inside.std().item(), abs=0.02)
+    torch.testing.assert_close(gan.latents(2000, Noise(0, rows=2000), 8.0), free, atol=1e-4, rtol=1e-4)
+    with pytest.raises(SimulacraError, match="truncation -1"):
+        gan.sample(2, noise=Noise(0, rows=2), truncation=-1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from simulacra.families import diffusion as torch_diffusion
+from simulacra.families import adversarial, preconditioning
 from simulacra.families import gan as torch_gan
 from simulacra.families import vae as torch_vae
 from simulacra.nets import embed as torch_embed
@@ -192,7 +192,7 @@ def test_octave_features_and_their_jacobian_agree_with_autograd(d, octaves):
 @given(rows=sizes, spread=st.floats(0.1, 20))
 def test_gan_losses_agree_with_autograd(name, rows, spread):
     real, fake = spread * normal(2, rows), spread * normal(2, rows, seed=1)
-    of_discriminator, of_generator = torch_gan.LOSSES[name]
+    of_discriminator, of_generator = adversarial.LOSSES[name]
     loss, to_real, to_fake = gan.LOSSES[name][0](real, fake)
     generator_loss, to_generated = gan.LOSSES[name][1](real, fake)
     for s in range(2):
@@ -260,12 +260,12 @@ def test_terms_of_the_bound_agree_with_autograd(rows, d, log_sigma):
 def test_denoising_loss_and_scales_agree_with_autograd(path, rows, d):
     x, denoised, sigma = normal(1, rows, d), normal(1, rows, d, seed=1), np.exp(normal(1, rows))
     scales = diffusion.PATHS[path](sigma[..., None], np.full((1, 1, 1), 0.7))
-    expected = torch_diffusion.PATHS[path](torch.tensor(sigma[0])[:, None], 0.7)
+    expected = preconditioning.PATHS[path](torch.tensor(sigma[0])[:, None], 0.7)
     for one, other in zip(scales, expected, strict=True):
         np.testing.assert_allclose(np.broadcast_to(one[0], other.shape), other, rtol=1e-12)
     loss, to_denoised = diffusion.denoising_loss(x, denoised, scales)
     leaf = torch.tensor(denoised[0], requires_grad=True)
-    value = torch_diffusion.denoising_loss(torch.tensor(x[0]), leaf, expected)
+    value = preconditioning.denoising_loss(torch.tensor(x[0]), leaf, expected)
     (slope,) = torch.autograd.grad(value.sum(), leaf)
     np.testing.assert_allclose(loss[0], value.detach(), rtol=1e-11)
     np.testing.assert_allclose(to_denoised[0], slope, rtol=1e-10, atol=1e-12)
@@ -288,7 +288,7 @@ def test_penalty_of_the_input_gradient_agrees_with_double_backward(d, rows, octa
         load(module, twin.parameters(), s)
         x_t = torch.tensor(x[s], requires_grad=True)
         expected = module(x_t)
-        squared = torch_gan.squared_gradient(expected, x_t)
+        squared = adversarial.squared_gradient(expected, x_t)
         (expected * torch.tensor(delta[s]) + squared * torch.tensor(pull[s])).sum().backward()
         np.testing.assert_allclose(logits[s], expected.detach(), rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose((gradient[s] ** 2).sum(1), squared.detach(), rtol=1e-10, atol=1e-12)

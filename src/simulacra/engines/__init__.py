@@ -17,7 +17,7 @@ import numpy as np
 
 from simulacra.config import TrainingConfig
 from simulacra.errors import SimulacraError, suggest
-from simulacra.space import Batch, Space
+from simulacra.space import Batch, Space, Stored
 
 ENGINES = {"torch": "simulacra.engines.pytorch", "numpy": "simulacra.engines.twin"}  # by the library that computes
 
@@ -142,7 +142,7 @@ class Session(Protocol):
         ...
 
     @classmethod
-    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Batch) -> Self:
+    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Batch | Stored) -> Self:
         """Fresh weights, which the seed decides, about to learn the data on the device that the config names.
 
         Raises:
@@ -159,8 +159,8 @@ class Session(Protocol):
         """
         ...
 
-    def take(self, data: Batch) -> None:
-        """Learn from these data from now on: all of them, as arrays."""
+    def take(self, data: Batch | Stored) -> None:
+        """Learn from these data from now on: all of them, as arrays, or as they came in."""
         ...
 
     @property
@@ -197,6 +197,13 @@ class Session(Protocol):
         """Fit what is fitted to trained weights, to about `most` examples chosen evenly, or to all."""
         ...
 
+    def draw_raw(self, n: int, *, seed: int, most: int) -> Iterator[Batch]:
+        """n examples by the weights as they are, without their average, from the latents that `model` would draw from.
+
+        What is fitted to trained weights is fitted to about `most` examples first.
+        """
+        ...
+
     def save(self, path: Path) -> None:
         """Write all that resuming needs into one file."""
         ...
@@ -222,6 +229,14 @@ class Engine(Protocol):
 
     @property
     def Session(self) -> type[Session]: ...
+
+    def on_gpu(self, device: str) -> bool:
+        """Whether a device of that name is a GPU.
+
+        Raises:
+            SimulacraError: If there is no such device.
+        """
+        ...
 
 
 if TYPE_CHECKING:

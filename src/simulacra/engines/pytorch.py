@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,14 +14,21 @@ from torch import Tensor, nn
 
 from simulacra.checkpoint import below, check_fit, damaged, read_arrays, write_arrays
 from simulacra.config import TrainingConfig
-from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
-from simulacra.errors import SimulacraError
+from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK
+from simulacra.engines.feed import Feed, to_tensors
+from simulacra.engines.machine import arrange, compile_networks, few_threads, find_device, find_precision, uncompiled
+from simulacra.engines.memory import explained, in_portions, train_within
 from simulacra.families import build
 from simulacra.noise import Noise
-from simulacra.space import Batch, Space
-from simulacra.train import Progress, Training, train
+from simulacra.space import Batch, Space, Stored
+from simulacra.train import Progress, Training
 
-PIXELS_AT_ONCE = 2**18  # of a sampler with convolutions: about half a gigabyte of maps in a tiny network
+PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**21}  # of a sampler with convolutions: 2^18 take about half a gigabyte
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a device of that name is a GPU."""
+    return find_device(device).type == "cuda"
 
 
 class Model:
@@ -33,6 +41,7 @@ class Model:
 
     def __init__(self, family: str, network: Any) -> None:
         self.family, self.network = family, network
+        self._most_rows: int | None = None
 
     @classmethod
     def load(cls, path: Path, family: str, space: Space, config: TrainingConfig, *, device: str = "auto") -> Self:
@@ -46,8 +55,11 @@ class Model:
 
     @property
     def rows_at_once(self) -> int:
-        conv = self.network.config.network == "conv"
-        return max(1, PIXELS_AT_ONCE // self.network.space.dim) if conv else ROWS_AT_ONCE
+        if self._most_rows is not None:
+            return self._most_rows
+        if self.network.config.network == "mlp":
+            return ROWS_AT_ONCE
+        return max(1, PIXELS_AT_ONCE[self.device.type] // self.network.space.dim)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -57,40 +69,44 @@ class Model:
     def draw(
         self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, **options: Any
     ) -> Iterator[Batch]:
-        for rows in portions(n, self.rows_at_once):
+        def some(rows: slice) -> Batch:
             noise = Noise(seed, rows=rows.stop - rows.start, start=start + rows.start, device=self.device)
             part = None if label is None else torch.as_tensor(label[rows], device=self.device)
-            yield to_arrays(self.network.sample(rows.stop - rows.start, label=part, noise=noise, **options))
+            return to_arrays(self.network.sample(rows.stop - rows.start, label=part, noise=noise, **options))
 
-    @torch.no_grad()
+        yield from in_portions(n, self.rows_at_once, some, self._fewer)
+
     def score(self, batch: Batch, start: int) -> np.ndarray:
-        rows = to_tensors(batch, self.device)
-        if self.family == "vae":  # a bound from draws, which belong to the rows
-            noise = Noise(0, rows=batch.size, start=start, device=self.device)
-            return _doubles(self.network.score_samples(rows, noise=noise))
-        return _doubles(self.network.score_samples(rows))
+        def some(part: Batch, first: int) -> Tensor:
+            if self.family == "vae":  # a bound from draws, which belong to the rows
+                noise = Noise(0, rows=part.size, start=start + first, device=self.device)
+                return self.network.score_samples(part, noise=noise)
+            return self.network.score_samples(part)
 
-    @torch.no_grad()
+        return self._over(batch, some)
+
     def discriminate(self, batch: Batch) -> np.ndarray:
-        return _doubles(self.network.discriminate(to_tensors(batch, self.device)))
+        return self._over(batch, lambda part, _: self.network.discriminate(part))
 
-    @torch.no_grad()
     def denoise(self, batch: Batch, sigma: float) -> np.ndarray:
-        return _doubles(self.network.denoise(to_tensors(batch, self.device), sigma))
+        return self._over(batch, lambda part, _: self.network.denoise(part, sigma))
 
-    @torch.no_grad()
     def encode(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        mean, logvar = self.network.encode(to_tensors(batch, self.device))
-        return _doubles(mean), _doubles(logvar)
+        mean, logvar = self._over(batch, lambda part, _: torch.stack(self.network.encode(part), dim=1)).swapaxes(0, 1)
+        return mean, logvar
 
     @torch.no_grad()
     def decode(self, z: np.ndarray, label: np.ndarray | None) -> Batch:
-        latents = torch.as_tensor(z, dtype=torch.float32, device=self.device)
-        given = None if label is None else torch.as_tensor(label, device=self.device)
-        x, logits = self.network.realise(latents, given)
-        parts = logits.split(list(self.network.space.categories), dim=1) if logits.shape[1] else ()
-        c = [part.argmax(1) for part in parts]
-        return to_arrays(Batch(x, torch.stack(c, dim=1) if c else x.new_zeros(len(x), 0, dtype=torch.int64), given))
+        def some(rows: slice) -> Batch:
+            latents = torch.as_tensor(z[rows], dtype=torch.float32, device=self.device)
+            given = None if label is None else torch.as_tensor(label[rows], device=self.device)
+            x, logits = self.network.realise(latents, given)
+            parts = logits.split(list(self.network.space.categories), dim=1) if logits.shape[1] else ()
+            c = [part.argmax(1) for part in parts]
+            return to_arrays(Batch(x, torch.stack(c, dim=1) if c else x.new_zeros(len(x), 0, dtype=torch.int64), given))
+
+        made = list(in_portions(len(z), self.rows_at_once, some, self._fewer))
+        return Batch(*(None if part[0] is None else np.concatenate(part) for part in zip(*made, strict=True)))
 
     @torch.no_grad()
     def trajectory(
@@ -98,8 +114,24 @@ class Model:
     ) -> Iterator[tuple[float, np.ndarray]]:
         noise = Noise(seed, rows=n, device=self.device)
         given = None if label is None else torch.as_tensor(label, device=self.device)
-        for state, _ in self.network.trajectory(n, label=given, noise=noise, **options):
-            yield float(state.sigma), state.x_t.cpu().numpy()
+        with explained(f"{n} examples walk together", "ask for fewer"):
+            for state, _ in self.network.trajectory(n, label=given, noise=noise, **options):
+                yield float(state.sigma), state.x_t.cpu().numpy()
+
+    @torch.no_grad()
+    def _over(self, batch: Batch, answer: Callable[[Batch, int], Tensor]) -> np.ndarray:
+        """What the network answers of all rows, float64; `answer` is given some of them and the number of the first."""
+
+        def some(rows: slice) -> np.ndarray:
+            return answer(to_tensors(batch.rows(rows), self.device), rows.start).double().cpu().numpy()
+
+        return np.concatenate(list(in_portions(batch.size, self.rows_at_once, some, self._fewer)))
+
+    def _fewer(self, rows: int) -> None:
+        """Remember how many rows there is memory for; said the first time, for results stay the same."""
+        if self._most_rows is None:
+            print(f"note: out of memory; going on with {rows} examples at once", file=sys.stderr)
+        self._most_rows = rows
 
 
 class Session:
@@ -115,12 +147,14 @@ class Session:
     def __init__(self, family: str, training: Training, config: TrainingConfig, device: torch.device) -> None:
         self.training, self.config, self.device = training, config, device
         self.model = Model(family, training.ema)
-        self.data: Batch | None = None
+        self.data: Feed | None = None
+        if config.compile:
+            compile_networks(training.family, device)
 
     @classmethod
-    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Batch) -> Self:
+    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Batch | Stored) -> Self:
         device = find_device(config.device)
-        network, rows = fresh(family, space, config, device), to_tensors(data, device)
+        network, rows = fresh(family, space, config, device), Feed(data, device)
         network.prepare(rows)
         session = cls(family, Training.begin(network, config), config, device)
         session.data = rows
@@ -133,8 +167,8 @@ class Session:
         session.load(path)
         return session
 
-    def take(self, data: Batch) -> None:
-        self.data = to_tensors(data, self.device)
+    def take(self, data: Batch | Stored) -> None:
+        self.data = Feed(data, self.device)
 
     @property
     def step(self) -> int:
@@ -146,18 +180,19 @@ class Session:
 
     @property
     def device_name(self) -> str:
+        name = f"cpu, {torch.get_num_threads()} threads"
         if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        return f"cpu, {torch.get_num_threads()} threads"
+            name = torch.cuda.get_device_name(self.device)
+        return name + (", bfloat16" if find_precision(self.config, self.device) else "")
 
     def threads(self) -> AbstractContextManager[None]:
-        if self.config.network == "conv":  # each weight is used at many places
+        if self.config.network != "mlp":  # each weight is used at many places
             return few_threads(SMALL_WORK)
         return few_threads(sum(self.model.parameters.values()) * self.config.batch_size)
 
     def steps(self, config: TrainingConfig) -> Iterator[Progress]:
         assert self.data is not None
-        return train(self.training, self.data, config)
+        return train_within(self.training, self.data, config)
 
     def floats(self, sums: dict[str, Any]) -> dict[str, float]:
         return dict(zip(sums, torch.stack([value.float() for value in sums.values()]).tolist(), strict=True))
@@ -168,8 +203,21 @@ class Session:
     @torch.no_grad()
     def conclude(self, seed: int, most: int | None = None) -> None:
         assert self.data is not None
-        every = 1 if most is None else -(-self.data.size // most)
-        self.training.ema.conclude(self.data.rows(slice(None, None, every)), seed=seed)
+        with explained("the trained weights are concluded", "use a smaller --network-size"):
+            self.training.ema.conclude(self.data.every(_stride(self.data.size, most)), seed=seed)
+
+    @torch.no_grad()
+    def draw_raw(self, n: int, *, seed: int, most: int) -> Iterator[Batch]:
+        assert self.data is not None
+        family, _ = self.training.modules
+        learning = family.training
+        family.eval()
+        try:
+            with uncompiled(self.config):
+                self.training.family.conclude(self.data.every(_stride(self.data.size, most)), seed=seed)
+                yield from Model(self.model.family, family).draw(n, seed=seed)
+        finally:
+            family.train(learning)
 
     def save(self, path: Path) -> None:
         save_checkpoint(path, self.training)
@@ -188,7 +236,7 @@ def fresh(family: str, space: Space, config: TrainingConfig, device: torch.devic
     """A fresh network; its first weights depend on the seed alone and nobody else's randomness is touched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build(family, space, config).to(device)
+        return arrange(build(family, space, config), config, device)
 
 
 def count(player: nn.Module) -> int:
@@ -196,18 +244,14 @@ def count(player: nn.Module) -> int:
     return sum(parameter.numel() for parameter in player.parameters())
 
 
-def to_tensors(batch: Batch, device: torch.device | str) -> Batch:
-    """A codec's batch of arrays as tensors on a device."""
-    return Batch(*(None if part is None else torch.as_tensor(part, device=device) for part in batch))
-
-
 def to_arrays(batch: Batch) -> Batch:
     """A batch of tensors as the arrays that a codec takes."""
     return Batch(*(None if part is None else part.detach().cpu().numpy() for part in batch))
 
 
-def _doubles(values: Tensor) -> np.ndarray:
-    return values.double().cpu().numpy()
+def _stride(n: int, most: int | None) -> int:
+    """Which step through n examples meets about `most` of them."""
+    return 1 if most is None else -(-n // most)
 
 
 # --- weights and optimisers as named arrays ---------------------------------------------------------------------
@@ -247,10 +291,14 @@ def load_checkpoint(path: Path, training: Training) -> None:
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in below(arrays, f"optimizer/{player}/").items():
                 index, what = key.split("/")
-                wanted = optimizer.param_groups[0]["params"][int(index)].shape
-                if what != "step" and value.shape != wanted:
-                    raise ValueError(f"optimizer/{player}/{key} is {list(value.shape)}, expected {list(wanted)}")
-                state.setdefault(int(index), {})[what] = torch.from_numpy(value)
+                weight = optimizer.param_groups[0]["params"][int(index)]
+                if what != "step" and value.shape != weight.shape:
+                    raise ValueError(f"optimizer/{player}/{key} is {list(value.shape)}, expected {list(weight.shape)}")
+                moment = torch.from_numpy(value)
+                # a fused optimiser walks through weights and moments in the order in which they lie in memory
+                state.setdefault(int(index), {})[what] = (
+                    moment if what == "step" else torch.empty_like(weight, requires_grad=False).copy_(moment)
+                )
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         training.step, training.elapsed = int(metadata["step"]), float(metadata["elapsed"])
     except (LookupError, ValueError, TypeError) as error:
@@ -269,43 +317,3 @@ def _fill(path: Path, module: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     )
     with torch.no_grad():
         module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-
-
-# --- the machine ------------------------------------------------------------------------------------------------
-
-
-def find_device(name: str) -> torch.device:
-    """The device of that name; auto is the GPU where there is one.
-
-    Raises:
-        SimulacraError: If there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SimulacraError(f'no device "{name}": use auto, cpu, cuda or cuda:N') from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SimulacraError(f"--device {name}: this machine has no GPU that torch can use; use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SimulacraError(f"--device {name}: there are only {torch.cuda.device_count()} GPUs, counted from 0")
-    if device.type not in ("cpu", "cuda"):
-        raise SimulacraError(f'no device "{name}": use auto, cpu, cuda or cuda:N')
-    return device
-
-
-@contextmanager
-def few_threads(products: int) -> Iterator[None]:
-    """One thread for work so small that a second one would cost more in waiting than it saves.
-
-    Args:
-        products: Multiplications of one pass over a batch; see `SMALL_WORK`.
-    """
-    before = torch.get_num_threads()
-    if products < SMALL_WORK:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -19,6 +19,12 @@ from simulacra.scratch.family import quiet
 from simulacra.space import Batch, Space
 
 
+def on_gpu(device: str) -> bool:
+    """The NumPy engine knows the CPU alone."""
+    _check_device(device)
+    return False
+
+
 class Model:
     """A trained family with its weights; satisfies `simulacra.engines.Model`.
 
@@ -101,8 +107,11 @@ class Session:
         self.data: Batch | None = None
 
     @classmethod
-    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Batch) -> Self:
+    def begin(cls, family: str, space: Space, config: TrainingConfig, data: Any) -> Self:
         _check_device(config.device)
+        if config.precision == "bfloat16" or config.compile:
+            what = "--compile" if config.compile else "--precision bfloat16"
+            raise SimulacraError(f"{what}: --engine numpy computes in float32 as it is written; leave {what} out")
         network = fresh(family, space, config)
         network.prepare(data)
         session = cls(family, Training.begin(network, config), config)
@@ -116,7 +125,7 @@ class Session:
         session.load(path)
         return session
 
-    def take(self, data: Batch) -> None:
+    def take(self, data: Any) -> None:
         self.data = data
 
     @property
@@ -153,9 +162,16 @@ class Session:
         return bool(self.training.is_finite().all())
 
     def conclude(self, seed: int, most: int | None = None) -> None:
+        self._conclude(self.training.ema, seed, most)
+
+    def draw_raw(self, n: int, *, seed: int, most: int) -> Iterator[Batch]:
+        self._conclude(self.training.family, seed, most)
+        return Model(self.model.family, self.training.family).draw(n, seed=seed)
+
+    def _conclude(self, family: Any, seed: int, most: int | None) -> None:
         assert self.data is not None
         every = 1 if most is None else -(-self.data.size // most)
-        self.training.ema.conclude(self.data.rows(slice(None, None, every)), seed=seed)
+        family.conclude(self.data.rows(slice(None, None, every)), seed=seed)
 
     def save(self, path: Path) -> None:
         write_arrays(path, *self.training.state())

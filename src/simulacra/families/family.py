@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.noise import Noise
-from simulacra.space import Batch, Known, Space
+from simulacra.space import Batch, Examples, Known, Space
 
 
 class Update(NamedTuple):
@@ -41,7 +41,7 @@ class Family(Protocol):
         """How many batches of data one training step uses."""
         ...
 
-    def prepare(self, data: Batch) -> None:
+    def prepare(self, data: Examples) -> None:
         """Look at the training data once, before the first step: scales and shares, kept as buffers."""
         ...
 
@@ -55,7 +55,7 @@ class Family(Protocol):
         """
         ...
 
-    def conclude(self, data: Batch, *, seed: int) -> None:
+    def conclude(self, data: Examples, *, seed: int) -> None:
         """Fit what is fitted to trained weights, such as a density over latents; kept as buffers."""
         ...
 

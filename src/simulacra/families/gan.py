@@ -7,132 +7,24 @@ discriminator is :math:`D^* = p / (p + q)`; with it the value is :math:`-\log 4 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simulacra.config import GANConfig, check
-from simulacra.errors import UnsupportedError
+from simulacra.errors import SimulacraError, UnsupportedError
+from simulacra.families import augment
+from simulacra.families.adversarial import LOSSES, Loss, gradient_penalty, squared_gradient
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, draw, labels_for, one_hot, split_head
-from simulacra.nets.conv import SIZES, ConvDown, ConvUp
+from simulacra.nets.conv import SIZES, ConvDown, ConvUp, size
+from simulacra.nets.dcgan import DCGANDown, DCGANUp
 from simulacra.nets.embed import octave_features
 from simulacra.nets.mlp import MLP, flat
 from simulacra.noise import Noise
-from simulacra.space import Batch, Known, Space
-
-# --- losses: pure functions of logits (B,) ---------------------------------------------------------------------
-
-
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    r"""Binary cross-entropy of the discriminator, in nats.
-
-    .. math:: -E[\log D(x)] - E[\log(1 - D(G(z)))], \quad \text{at best } \log 4 - 2 \, JSD(p, q)
-
-    Args:
-        real_logits: Logits of D on real examples, (B,).
-        fake_logits: Logits of D on generated examples, (B,).
-
-    Source: Goodfellow et al. 2014, equation 1.
-    """
-    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
-
-
-def minimax_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    r"""E[log(1 - D(G(z)))]: the game's own loss, flat where D is sure (Goodfellow et al. 2014, equation 1)."""
-    return -F.softplus(fake_logits).mean()
-
-
-def non_saturating_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    r"""-E[log D(G(z))]: steep where D is sure; log 2 where D knows nothing (Goodfellow et al. 2014, section 3)."""
-    return F.softplus(-fake_logits).mean()
-
-
-def least_squares_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """(E[(D(x) - 1)^2] + E[D(G(z))^2]) / 2; 1/4 where D knows nothing (Mao et al. 2017, equation 9)."""
-    return ((real_logits - 1).square().mean() + fake_logits.square().mean()) / 2
-
-
-def least_squares_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[(D(G(z)) - 1)^2] / 2 (Mao et al. 2017, equation 9)."""
-    return (fake_logits - 1).square().mean() / 2
-
-
-def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]; 2 where D knows nothing (Lim and Ye 2017, equation 7)."""
-    return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
-
-
-def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[D(G(z))] - E[D(x)]: minus a lower bound of the earth mover's distance (Arjovsky et al. 2017, equation 2)."""
-    return fake_logits.mean() - real_logits.mean()
-
-
-def linear_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-E[D(G(z))]: the generator's side of the hinge and the Wasserstein loss."""
-    return -fake_logits.mean()
-
-
-def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[softplus(D(G(z)) - D(x))] over pairs; log 2 where D knows nothing (Jolicoeur-Martineau 2018, equation 6)."""
-    return F.softplus(fake_logits - real_logits).mean()
-
-
-def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E[softplus(D(x) - D(G(z)))] over pairs (Jolicoeur-Martineau 2018, equation 7)."""
-    return F.softplus(real_logits - fake_logits).mean()
-
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-LOSSES: dict[str, tuple[Loss, Loss]] = {  # of the discriminator, of the generator
-    "minimax": (discriminator_loss, minimax_generator_loss),
-    "non-saturating": (discriminator_loss, non_saturating_generator_loss),
-    "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
-    "hinge": (hinge_discriminator_loss, linear_generator_loss),
-    "wasserstein": (wasserstein_discriminator_loss, linear_generator_loss),
-    "relativistic": (relativistic_discriminator_loss, relativistic_generator_loss),
-}
-
-
-def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
-    r"""Squared length of the gradient of each logit with respect to its own input, (B,).
-
-    .. math:: \lVert \nabla_x D(x) \rVert^2
-
-    Its mean on real data is R1, on generated data R2; both enter the loss with gamma / 2.
-
-    Args:
-        logits: D on `inputs`, (B,).
-        inputs: (B, width), requiring a gradient.
-
-    Source: Mescheder et al. 2018, equations 9 and 10.
-    """
-    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
-    return gradient.square().sum(1)
-
-
-def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    r"""Penalty on a slope other than 1 between real and generated data.
-
-    .. math:: E[(\lVert \nabla D(\hat x) \rVert - 1)^2], \quad \hat x = u x + (1 - u) G(z)
-
-    Args:
-        discriminator: Takes (B, width), gives logits (B,).
-        real: (B, width).
-        fake: (B, width).
-        mix: The numbers u in [0, 1], (B, 1).
-
-    Source: Gulrajani et al. 2017, equation 3 (their lambda is our gamma).
-    """
-    between = (mix * real + (1 - mix) * fake).requires_grad_()
-    length = (squared_gradient(discriminator(between), between) + 1e-12).sqrt()
-    return (length - 1).square().mean()
-
-
-# --- the two players -------------------------------------------------------------------------------------------
+from simulacra.space import Batch, Examples, Known, Space
 
 
 class Generator(nn.Module):
@@ -143,8 +35,10 @@ class Generator(nn.Module):
         self.space = space
         self.octaves = config.generator_octaves
         inputs = config.latent_dim * (1 + 2 * self.octaves) + space.num_classes
-        if convolutional(space, config.network):
-            self.layers = ConvUp(inputs, space.shape, **SIZES[config.network_size])
+        if convolutional(space, config.network) and config.network == "dcgan":
+            self.layers = DCGANUp(inputs, space.shape)
+        elif config.network == "conv":
+            self.layers = ConvUp(inputs, space.shape, **size(SIZES, config.network_size))
         else:
             self.layers = MLP(inputs, config.generator_hidden, space.width, act=config.activation)
         self.bounded = config.output == "tanh"
@@ -163,9 +57,12 @@ class Discriminator(nn.Module):
         super().__init__()
         self.space = space
         self.octaves = config.discriminator_octaves
-        if convolutional(space, config.network):
-            check(not self.octaves, "--discriminator-octaves: a convolutional network has none; leave it out")
-            self.layers = ConvDown(space.shape, 1, extra=space.num_classes, **SIZES[config.network_size])
+        conv = convolutional(space, config.network)
+        check(not (conv and self.octaves), "--discriminator-octaves: a convolutional network has none; leave it out")
+        if config.network == "dcgan":
+            self.layers = DCGANDown(space.shape, extra=space.num_classes)
+        elif conv:
+            self.layers = ConvDown(space.shape, 1, extra=space.num_classes, **size(SIZES, config.network_size))
         else:
             inputs = space.width + 2 * self.octaves * space.dim + space.num_classes
             self.layers = MLP(inputs, config.discriminator_hidden, 1, act=config.activation)
@@ -185,15 +82,24 @@ class GAN(nn.Module):
     """
 
     shares: Tensor
+    augment_p: Tensor
+    lead: Tensor
 
     def __init__(self, space: Space, config: GANConfig) -> None:
         super().__init__()
         self.space, self.config = space, config
+        check(
+            config.augment == "none" or (len(space.shape) == 3 and not space.categories),
+            "--augment: transformations of pictures; leave it out for other data",
+        )
         self.generator = Generator(space, config)
         self.discriminator = Discriminator(space, config)
         self.register_buffer("shares", torch.ones(space.num_classes) / max(space.num_classes, 1))
+        if config.augment == "adaptive":  # moves while training, so it is part of what a checkpoint holds
+            self.register_buffer("augment_p", torch.zeros(()))
+            self.register_buffer("lead", torch.zeros(()))
 
-    def prepare(self, data: Batch) -> None:
+    def prepare(self, data: Examples) -> None:
         """Take the shares of the labels from the training data."""
         self.shares.copy_(class_shares(data, self.space))
 
@@ -224,21 +130,31 @@ class GAN(nn.Module):
     def updates(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
         """One loss of the discriminator for each of its steps, then one of the generator."""
         discriminate_loss, generate_loss = LOSSES[self.config.loss]
-        real, label, z, gumbel = self.row(batch), batch.label, None, None
-        size = batch.size // self.config.discriminator_steps
+        count = batch.size // self.config.discriminator_steps
+        label, real = batch.label, batch.x.new_zeros(0)
         for k in range(self.config.discriminator_steps):
-            rows = slice(k * size, (k + 1) * size)
-            real, label = self.row(batch.rows(rows)), None if batch.label is None else batch.label[rows]
-            z, gumbel = self._latents(size, real.device, rng)
+            rows = batch.rows(slice(k * count, (k + 1) * count))
+            label = rows.label
+            z, gumbel = self._latents(count, rows.x.device, rng)
             with torch.no_grad():
                 fake = self.generate(z, label, gumbel)
+            real = self._augmented(self.row(rows), rng)
+            fake = self._augmented(fake, rng)
             yield self._discriminator_update(real, fake, label, discriminate_loss, self.gamma(fraction), rng)
         # the generator meets fresh latents, and the discriminator that has just moved
-        z, gumbel = self._latents(len(real), real.device, rng)
-        fake_logits = self.discriminator(self.generate(z, label, gumbel), label)
+        z, gumbel = self._latents(count, real.device, rng)
+        fake_logits = self.discriminator(self._augmented(self.generate(z, label, gumbel), rng), label)
         # only the relativistic loss looks at the real logits again
         real_logits = self.discriminator(real, label).detach() if self.config.loss == "relativistic" else fake_logits
         yield Update("generator", generate_loss(real_logits, fake_logits), {})
+
+    def _augmented(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        """Examples as the discriminator sees them in training, (B, width): transformed at random, with gradients."""
+        if self.config.augment == "none":
+            return rows
+        x = rows.reshape(len(rows), *self.space.shape)
+        p = self.augment_p if self.config.augment == "adaptive" else self.config.augment_p
+        return augment.apply(x, augment.draw(len(x), x.shape[2], x.shape[3], p, rng)).flatten(1)
 
     def gamma(self, fraction: float) -> float:
         r"""Weight of the penalties at a fraction of the budget: :math:`\gamma^{1 - f} \, \gamma_{final}^f`.
@@ -259,9 +175,13 @@ class GAN(nn.Module):
     def _discriminator_update(
         self, real: Tensor, fake: Tensor, label: Tensor | None, loss: Loss, gamma: float, rng: torch.Generator
     ) -> Update:
-        penalties, n = self.config.penalties, len(real)
-        rows = torch.cat([real, fake]).requires_grad_("r1" in penalties or "r2" in penalties)
-        logits = self.discriminator(rows, None if label is None else torch.cat([label, label]))
+        penalties, n, every = self.config.penalties, len(real), self.config.penalty_every
+        due = every == 1 or int(torch.randint(every, (1,), device=rng.device, generator=rng)) == 0
+        rows = torch.cat([real, fake]).requires_grad_(due and ("r1" in penalties or "r2" in penalties))
+        if self.config.network == "dcgan":  # whose batch norm must not mix what is real with what is not
+            logits = torch.cat([self.discriminator(part, label) for part in rows.split(n)])
+        else:
+            logits = self.discriminator(rows, None if label is None else torch.cat([label, label]))
         real_logits, fake_logits = logits[:n], logits[n:]
         total = loss(real_logits, fake_logits)
         logs = {
@@ -275,20 +195,37 @@ class GAN(nn.Module):
             for name, part in (("r1", squared[:n]), ("r2", squared[n:])):
                 if name in penalties:
                     logs[name] = part.detach().mean()
-                    total = total + gamma / 2 * part.mean()
-        if "gp" in penalties:
+                    total = total + every * gamma / 2 * part.mean()
+        if "gp" in penalties and due:
             mix = torch.rand(n, 1, device=real.device, generator=rng)
             penalty = gradient_penalty(lambda between: self.discriminator(between, label), real, fake, mix)
             logs["gp"] = penalty.detach()
-            total = total + gamma * penalty
+            total = total + every * gamma * penalty
+        if self.config.augment == "adaptive":
+            self.lead.lerp_((real_logits - fake_logits).detach().sign().mean(), 0.05)
+            self.augment_p.copy_(augment.adapt(self.augment_p, self.lead, n))
+            logs |= {"lead": self.lead.clone(), "augment_p": self.augment_p.clone()}
         return Update("discriminator", total, logs)
 
-    def conclude(self, data: Batch, *, seed: int) -> None:
+    def conclude(self, data: Examples, *, seed: int) -> None:
         """Nothing is fitted after training."""
 
-    def latents(self, n: int, noise: Noise) -> Tensor:
-        """Latents z ~ N(0, I), (n, latent_dim)."""
-        return noise.normal(self.config.latent_dim)
+    def latents(self, n: int, noise: Noise, truncation: float | None = None) -> Tensor:
+        r"""Latents z ~ N(0, I), (n, latent_dim), or such as lie within [-truncation, truncation] in each number.
+
+        .. math:: z' = \Phi^{-1}(\Phi(-t) + \Phi(z) (\Phi(t) - \Phi(-t)))
+
+        takes each latent to a truncated one by a map that grows with z, so a sample keeps its character at every t.
+
+        Source: Brock et al. 2018, "Large scale GAN training", section 3.1 (the truncation trick).
+        """
+        z = noise.normal(self.config.latent_dim)
+        if truncation is None:
+            return z
+        if not truncation > 0:
+            raise SimulacraError(f"truncation {truncation}: must be above 0; smaller is more typical and less varied")
+        low, high = (torch.special.ndtr(torch.tensor(t, dtype=torch.float64)) for t in (-truncation, truncation))
+        return torch.special.ndtri(low + torch.special.ndtr(z.double()) * (high - low)).to(z.dtype)
 
     def realise(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What latents stand for, G(z): x (B, *shape) and the logits of c."""
@@ -296,9 +233,17 @@ class GAN(nn.Module):
 
     def sample(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
-        guidance_scale: float = 1.0,
+        guidance_scale: float = 1.0, truncation: float | None = None,
     ) -> Batch:  # fmt: skip
         """n examples, G(z) with z ~ N(0, I).
+
+        Args:
+            n: How many.
+            label: Class ids (n,); drawn with the shares of the training data if None.
+            known: Not for a GAN.
+            noise: The randomness of every row.
+            guidance_scale: Not for a GAN.
+            truncation: Of `latents`; None for none.
 
         Raises:
             UnsupportedError: If parts of the example are given; the generator cannot be told of them.
@@ -310,7 +255,7 @@ class GAN(nn.Module):
                 "a GAN has no guidance; leave --guidance-scale at 1 or train with --family diffusion"
             )
         label = labels_for(label, self.shares, noise)
-        x, logits = self.generator(self.latents(n, noise), label)
+        x, logits = self.generator(self.latents(n, noise, truncation), label)
         return Batch(x, draw(logits, self.space.categories, noise), label)
 
     def discriminate(self, batch: Batch) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from simulacra.errors import UnsupportedError
 from simulacra.noise import Noise
-from simulacra.space import Batch, Space
+from simulacra.space import Examples, Space
 
 
 def convolutional(space: Space, network: str) -> bool:
@@ -19,9 +19,9 @@ def convolutional(space: Space, network: str) -> bool:
     Raises:
         UnsupportedError: If convolutions are asked for what is no picture.
     """
-    if network == "conv" and (len(space.shape) != 3 or space.categories):
-        raise UnsupportedError("--network conv learns pictures alone; use --network mlp")
-    return network == "conv"
+    if network != "mlp" and (len(space.shape) != 3 or space.categories):
+        raise UnsupportedError(f"--network {network} learns pictures alone; use --network mlp")
+    return network != "mlp"
 
 
 def one_hot(c: Tensor, categories: Sequence[int]) -> Tensor:
@@ -55,7 +55,7 @@ def draw(logits: Tensor, categories: Sequence[int], noise: Noise) -> Tensor:
     return torch.stack([part.argmax(1) for part in (logits + gumbel).split(list(categories), dim=1)], dim=1)
 
 
-def class_shares(data: Batch, space: Space) -> Tensor:
+def class_shares(data: Examples, space: Space) -> Tensor:
     """Share of every label in the data, (num_classes,)."""
     if not space.num_classes:
         return torch.zeros(0)

@@ -17,10 +17,10 @@ from simulacra.config import VAEConfig
 from simulacra.errors import SimulacraError, UnsupportedError
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot, split_head
-from simulacra.nets.conv import SIZES, ConvDown, ConvUp
+from simulacra.nets.conv import SIZES, ConvDown, ConvUp, size
 from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.noise import Noise
-from simulacra.space import Batch, Known, Space
+from simulacra.space import Batch, Examples, Known, Space
 
 LOG_SIGMA_MIN = math.log(1e-3)  # data are stored in steps no finer; without a bound the likelihood has none
 ENCODED_AT_ONCE = 512  # pictures, in bounded memory
@@ -81,8 +81,8 @@ class Encoder(nn.Module):
     def __init__(self, space: Space, config: VAEConfig) -> None:
         super().__init__()
         if convolutional(space, config.network):
-            size = SIZES[config.network_size]
-            self.layers = ConvDown(space.shape, 2 * config.latent_dim, extra=space.num_classes, **size)
+            maps = size(SIZES, config.network_size)
+            self.layers = ConvDown(space.shape, 2 * config.latent_dim, extra=space.num_classes, **maps)
         else:
             inputs = space.width + space.num_classes
             self.layers = ResidualMLP(inputs, config.width, config.depth, 2 * config.latent_dim)
@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         self.space = space
         inputs = config.latent_dim + space.num_classes
         if convolutional(space, config.network):
-            self.layers = ConvUp(inputs, space.shape, **SIZES[config.network_size])
+            self.layers = ConvUp(inputs, space.shape, **size(SIZES, config.network_size))
         else:
             self.layers = ResidualMLP(inputs, config.width, config.depth, space.width)
         self.log_sigma = nn.Parameter(torch.zeros(()), requires_grad=config.sigma == "learned")
@@ -134,14 +134,15 @@ class VAE(nn.Module):
         self.register_buffer("mixture_means", torch.zeros(k, d))
         self.register_buffer("mixture_scales", torch.eye(d).repeat(k, 1, 1))
 
-    def prepare(self, data: Batch) -> None:
+    def prepare(self, data: Examples) -> None:
         """Take the shares of the labels, and see that the likelihood fits the data.
 
         Raises:
             SimulacraError: If a Bernoulli likelihood is asked for data outside [-1, 1].
         """
         self.shares.copy_(class_shares(data, self.space))
-        if self.config.likelihood == "bernoulli" and self.space.dim and data.x.abs().max() > 1 + 1e-6:
+        parts = (data.rows(slice(start, start + ENCODED_AT_ONCE)) for start in range(0, data.size, ENCODED_AT_ONCE))
+        if self.config.likelihood == "bernoulli" and self.space.dim and any(p.x.abs().max() > 1 + 1e-6 for p in parts):
             raise SimulacraError("--likelihood bernoulli needs data in a fixed range, such as images; use gaussian")
 
     def players(self) -> dict[str, nn.Module]:
@@ -200,7 +201,7 @@ class VAE(nn.Module):
         }
         yield Update("vae", loss, logs)
 
-    def conclude(self, data: Batch, *, seed: int) -> None:
+    def conclude(self, data: Examples, *, seed: int) -> None:
         """Fit the mixture of Gaussians to the aggregate posterior, to draws z ~ q(z | x) over the data.
 
         Source: Ghosh et al. 2019, "From variational to deterministic autoencoders", section 4.
@@ -210,13 +211,12 @@ class VAE(nn.Module):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
-        data = data.rows(
-            slice(None, None, -(-data.size // ENCODINGS_FITTED))
-        )  # evenly, for files may be sorted by class
-        parts = [self.encode(data.rows(slice(start, start + ENCODED_AT_ONCE)))
-                 for start in range(0, data.size, ENCODED_AT_ONCE)]  # fmt: skip
+        every = -(-data.size // ENCODINGS_FITTED)  # evenly, for files may be sorted by class
+        stride = every * ENCODED_AT_ONCE
+        parts = [self.encode(data.rows(slice(start, start + stride, every)))
+                 for start in range(0, data.size, stride)]  # fmt: skip
         mean, logvar = (torch.cat(part) for part in zip(*parts, strict=True))
-        z = mean + (logvar / 2).exp() * Noise(seed, rows=data.size, device=mean.device).normal(mean.shape[1])
+        z = mean + (logvar / 2).exp() * Noise(seed, rows=len(mean), device=mean.device).normal(mean.shape[1])
         points = z.double().cpu().numpy()
         k = min(self.config.components, max(1, len(points) // 10))
         mixture = GaussianMixture(k, reg_covar=1e-4, max_iter=50, random_state=seed % 2**32)

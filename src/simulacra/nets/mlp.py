@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from simulacra.nets.network import Network, exactly
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky-relu": nn.LeakyReLU,
     "relu": nn.ReLU,
@@ -20,7 +22,7 @@ def activation(name: str) -> nn.Module:
     return nn.LeakyReLU(0.2) if name == "leaky-relu" else ACTIVATIONS[name]()
 
 
-class MLP(nn.Sequential):
+class MLP(Network, nn.Sequential):
     """Linear layers with an activation between them: (B, inputs) to (B, outputs).
 
     Args:
@@ -68,7 +70,7 @@ class ResidualBlock(nn.Module):
         return h + self.outer(nn.functional.silu(self.inner(inner)))
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Network):
     """A residual perceptron: (B, inputs) and a condition (B, condition) to (B, outputs).
 
     Args:
@@ -96,7 +98,7 @@ class ResidualMLP(nn.Module):
         h = self.first(x)
         for block in self.blocks:
             h = block(h, embedding)
-        return self.last(nn.functional.silu(self.norm(h)))
+        return exactly(self.last, nn.functional.silu(self.norm(h)))
 
 
 def flat(*parts: Tensor | None) -> Tensor:

@@ -9,20 +9,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simulacra.nets.conv import pad_to, start_at_zero
+from simulacra.nets.conv import pad_to, patch, patched, start_at_zero
+from simulacra.nets.network import Network, exactly
 
 SIZES: dict[str, dict[str, int]] = {  # channels at the highest level, and blocks at each level
     "tiny": {"width": 32, "depth": 2},
     "small": {"width": 64, "depth": 2},
     "base": {"width": 128, "depth": 3},
 }
-PATCHED = 16  # pixels a side from which on the network looks at patches of 2 x 2 instead of pixels
 HEAD = 32  # channels of one attention head
+LOWEST = 8  # longest side of the map at the lowest level: 28 -> 14 -> 7, 32 -> 16 -> 8, 128 -> 64 -> 32 -> 16 -> 8
+WIDEST = 3  # channels of the lowest level over those of the highest, at most
+
+
+def factors(shape: Sequence[int]) -> tuple[int, ...]:
+    """Channels of each level of a picture (channels, height, width), in units of the highest level's.
+
+    >>> factors((1, 8, 8)), factors((1, 28, 28)), factors((3, 32, 32)), factors((3, 128, 96))
+    ((1, 2), (1, 2), (1, 2), (1, 2, 3, 3))
+    """
+    halvings = max(1, math.ceil(math.log2(max(patched(shape)[1:]) / LOWEST)))
+    return tuple(min(level, WIDEST) for level in range(1, halvings + 2))
 
 
 def groups(channels: int) -> int:
     """Groups of channels that are normalised together: as many as divide them, of at least 8 channels, at most 16."""
     return max(count for count in (16, 8, 4, 2, 1) if channels % count == 0 and (channels // count >= 8 or count == 1))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation in float32, whatever comes in: its sums want the digits, and on a CPU it is faster so."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
 
 
 class UNetBlock(nn.Module):
@@ -35,9 +54,9 @@ class UNetBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
         super().__init__()
-        self.norm_in = nn.GroupNorm(groups(inputs), inputs)
+        self.norm_in = GroupNorm(groups(inputs), inputs)
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm = nn.GroupNorm(groups(outputs), outputs, affine=False)
+        self.norm = GroupNorm(groups(outputs), outputs, affine=False)
         self.condition = nn.Linear(condition, 2 * outputs)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
@@ -57,7 +76,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.heads = max(1, channels // HEAD)
-        self.norm = nn.GroupNorm(groups(channels), channels)
+        self.norm = GroupNorm(groups(channels), channels)
         self.inner = nn.Conv2d(channels, 3 * channels, 1)
         self.outer = nn.Conv2d(channels, channels, 1)
         start_at_zero(self.outer)
@@ -65,12 +84,13 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, c, height, width = x.shape
         parts = self.inner(self.norm(x)).reshape(n, 3, self.heads, c // self.heads, height * width)
-        query, key, value = parts.transpose(3, 4).unbind(1)  # (B, heads, places, channels of a head)
-        seen = F.scaled_dot_product_attention(query, key, value)
+        query, key, value = parts.transpose(3, 4).float().unbind(1)  # (B, heads, places, channels of a head)
+        with torch.autocast(x.device.type, enabled=False):  # on a CPU bfloat16 is slower here
+            seen = F.scaled_dot_product_attention(query, key, value).to(x.dtype)
         return x + self.outer(seen.transpose(2, 3).reshape(n, c, height, width))
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """From a picture as one flat row (B, C * H * W) and an embedding (B, condition) to such a row, zero at the start.
 
     Pictures of 16 pixels or more are taken apart into patches of 2 x 2. Sides that do not divide are padded with their
@@ -80,21 +100,18 @@ class UNet(nn.Module):
         shape: Of the picture, (C, H, W).
         condition: Width of the embedding.
         width: Channels at the highest level.
-        factors: Channels of each level, in units of `width`, from high to low.
         depth: Blocks at each level on the way down; one more on the way up.
 
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; Hoogeboom et al. 2023 for the patches.
     """
 
-    def __init__(
-        self, shape: Sequence[int], condition: int, *, width: int, factors: Sequence[int] = (1, 2), depth: int = 2
-    ) -> None:
+    def __init__(self, shape: Sequence[int], condition: int, *, width: int, depth: int = 2) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        self.patch = 2 if max(shape[1:]) >= PATCHED else 1
-        multiple = self.patch * 2 ** (len(factors) - 1)
+        self.patch = patch(shape)
+        widths = [width * factor for factor in factors(shape)]
+        multiple = self.patch * 2 ** (len(widths) - 1)
         self.padded = [math.ceil(side / multiple) * multiple for side in shape[1:]]
-        widths = [width * factor for factor in factors]
         pixels = shape[0] * self.patch**2
         self.first = nn.Conv2d(pixels, widths[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -116,7 +133,7 @@ class UNet(nn.Module):
                 blocks.append(UNetBlock(now + kept.pop(), size, condition))
                 now = size
             self.up.append(blocks)
-        self.norm = nn.GroupNorm(groups(now), now)
+        self.norm = GroupNorm(groups(now), now)
         self.last = nn.Conv2d(now, pixels, 3, padding=1)
         start_at_zero(self.last)
 
@@ -138,5 +155,5 @@ class UNet(nn.Module):
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
             for block in blocks:  # type: ignore[union-attr]
                 h = block(torch.cat([h, kept.pop()], dim=1), embedding)
-        h = F.pixel_shuffle(self.last(F.silu(self.norm(h))), self.patch)
+        h = F.pixel_shuffle(exactly(self.last, F.silu(self.norm(h))), self.patch)
         return h[:, :, : self.shape[1], : self.shape[2]].flatten(1)

@@ -152,7 +152,7 @@ class Diffusion:
         self, space: Space, config: DiffusionConfig, *, seeds: Sequence[int] = (0,), dtype: Any = np.float32
     ) -> None:
         require_points(space, "diffusion model")
-        settle(config, {})
+        settle(config, {"weighting": ("min-snr",)})
         self.space, self.config, self.seeds = space, config, tuple(seeds)
         self.dtype = np.dtype(dtype)
         self.denoiser = Denoiser(space, config, Streams(self.seeds, dtype=dtype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -110,17 +110,25 @@ def require_points(space: Space, name: str) -> None:
         raise UnsupportedError(f"the NumPy {name} knows neither discrete variables nor labels: use --engine torch")
 
 
-def settle(config: TrainingConfig, unsupported: dict[str, Sequence[Any]]) -> None:
+UNSUPPORTED: dict[str, Sequence[Any]] = {
+    "network": ("conv", "dcgan"),
+    "optimizer": ("muon",),
+    "precision": ("bfloat16",),
+    "compile": (True,),
+}
+
+
+def settle(config: TrainingConfig, unsupported: Mapping[str, Sequence[Any]]) -> None:
     """Refuse options whose values only the PyTorch family has.
 
     Args:
         config: The options.
-        unsupported: Option -> the values that the twin does not have.
+        unsupported: Option -> the values that the twin does not have, beside those in `UNSUPPORTED`.
 
     Raises:
         UnsupportedError: If one of them is asked for.
     """
-    for option, values in {"network": ("conv",), **unsupported}.items():
+    for option, values in {**UNSUPPORTED, **unsupported}.items():
         asked = getattr(config, option)
         for one in asked if isinstance(asked, tuple) else (asked,):
             if one in values:

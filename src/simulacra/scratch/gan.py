@@ -173,7 +173,8 @@ class GAN:
         self, space: Space, config: GANConfig, *, seeds: Sequence[int] = (0,), dtype: Any = np.float32
     ) -> None:
         require_points(space, "GAN")
-        settle(config, {"loss": ("hinge", "wasserstein"), "penalties": ("gp",)})
+        missing = {"loss": ("hinge", "wasserstein"), "penalties": ("gp",), "penalty_every": range(2, 2**31)}
+        settle(config, missing | {"augment": ("fixed", "adaptive")})
         if config.penalties and config.activation not in ("leaky-relu", "relu"):
             raise UnsupportedError(
                 f"--activation {config.activation}: the NumPy engine has penalties for piecewise-linear networks; "

@@ -1,0 +1,118 @@
+"""The game of a GAN as pure functions: what its two players minimise, and the penalties on the discriminator's slope.
+
+Logits are (B,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    r"""Binary cross-entropy of the discriminator, in nats.
+
+    .. math:: -E[\log D(x)] - E[\log(1 - D(G(z)))], \quad \text{at best } \log 4 - 2 \, JSD(p, q)
+
+    Args:
+        real_logits: Logits of D on real examples, (B,).
+        fake_logits: Logits of D on generated examples, (B,).
+
+    Source: Goodfellow et al. 2014, equation 1.
+    """
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def minimax_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    r"""E[log(1 - D(G(z)))]: the game's own loss, flat where D is sure (Goodfellow et al. 2014, equation 1)."""
+    return -F.softplus(fake_logits).mean()
+
+
+def non_saturating_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    r"""-E[log D(G(z))]: steep where D is sure; log 2 where D knows nothing (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-fake_logits).mean()
+
+
+def least_squares_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """(E[(D(x) - 1)^2] + E[D(G(z))^2]) / 2; 1/4 where D knows nothing (Mao et al. 2017, equation 9)."""
+    return ((real_logits - 1).square().mean() + fake_logits.square().mean()) / 2
+
+
+def least_squares_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E[(D(G(z)) - 1)^2] / 2 (Mao et al. 2017, equation 9)."""
+    return (fake_logits - 1).square().mean() / 2
+
+
+def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]; 2 where D knows nothing (Lim and Ye 2017, equation 7)."""
+    return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
+
+
+def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E[D(G(z))] - E[D(x)]: minus a lower bound of the earth mover's distance (Arjovsky et al. 2017, equation 2)."""
+    return fake_logits.mean() - real_logits.mean()
+
+
+def linear_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-E[D(G(z))]: the generator's side of the hinge and the Wasserstein loss."""
+    return -fake_logits.mean()
+
+
+def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E[softplus(D(G(z)) - D(x))] over pairs; log 2 where D knows nothing (Jolicoeur-Martineau 2018, equation 6)."""
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E[softplus(D(x) - D(G(z)))] over pairs (Jolicoeur-Martineau 2018, equation 7)."""
+    return F.softplus(real_logits - fake_logits).mean()
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+LOSSES: dict[str, tuple[Loss, Loss]] = {  # of the discriminator, of the generator
+    "minimax": (discriminator_loss, minimax_generator_loss),
+    "non-saturating": (discriminator_loss, non_saturating_generator_loss),
+    "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
+    "hinge": (hinge_discriminator_loss, linear_generator_loss),
+    "wasserstein": (wasserstein_discriminator_loss, linear_generator_loss),
+    "relativistic": (relativistic_discriminator_loss, relativistic_generator_loss),
+}
+
+
+def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
+    r"""Squared length of the gradient of each logit with respect to its own input, (B,).
+
+    .. math:: \lVert \nabla_x D(x) \rVert^2
+
+    Its mean on real data is R1, on generated data R2; both enter the loss with gamma / 2.
+
+    Args:
+        logits: D on `inputs`, (B,).
+        inputs: (B, width), requiring a gradient.
+
+    Source: Mescheder et al. 2018, equations 9 and 10.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+    return gradient.square().sum(1)
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    r"""Penalty on a slope other than 1 between real and generated data.
+
+    .. math:: E[(\lVert \nabla D(\hat x) \rVert - 1)^2], \quad \hat x = u x + (1 - u) G(z)
+
+    Args:
+        discriminator: Takes (B, width), gives logits (B,).
+        real: (B, width).
+        fake: (B, width).
+        mix: The numbers u in [0, 1], (B, 1).
+
+    Source: Gulrajani et al. 2017, equation 3 (their lambda is our gamma).
+    """
+    between = (mix * real + (1 - mix) * fake).requires_grad_()
+    length = (squared_gradient(discriminator(between), between) + 1e-12).sqrt()
+    return (length - 1).square().mean()
