@@ -129,6 +129,12 @@ def test_a_value_out_of_range_is_refused(family, options):
         resolve(family, None, options)
 
 
+@pytest.mark.parametrize("family", ["vae", "diffusion"])
+def test_the_networks_of_a_dcgan_are_for_a_gan_alone(family):
+    with pytest.raises(SimulacraError, match=r"--network dcgan.*--family gan"):
+        resolve(family, "images", {"network": "dcgan"})
+
+
 def test_no_option_of_a_preset_is_unknown():
     for preset in PRESETS.values():
         assert set(preset.options) <= set(get_type_hints(family_config(preset.family)))

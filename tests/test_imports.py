@@ -29,7 +29,7 @@ STEPS = [
     {"report", "gallery"},
     {"comparison", "replicates"},
     {"steering"},
-    {"cli_steering"},
+    {"cli_steering", "cli_training"},
     {"cli"},
 ]
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms}

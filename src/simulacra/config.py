@@ -173,6 +173,7 @@ class VAEConfig(TrainingConfig):
         check(self.beta >= 0, f"--beta {self.beta}: must not be negative")
         check(self.free_bits >= 0, f"--free-bits {self.free_bits}: must not be negative")
         check(0 <= self.beta_warmup < 1, f"--beta-warmup {self.beta_warmup}: is a fraction of the budget, in [0, 1)")
+        check(self.network != "dcgan", _DCGAN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +217,10 @@ class DiffusionConfig(TrainingConfig):
         check(self.sampling_steps >= 1, f"--sampling-steps {self.sampling_steps}: must be at least 1")
         check(self.rho > 0 and self.noise_std > 0, "--rho and --noise-std must be above 0")
         check(0 <= self.label_dropout <= 1, f"--label-dropout {self.label_dropout}: must be in [0, 1]")
+        check(self.network != "dcgan", _DCGAN)
 
 
+_DCGAN = "--network dcgan: a generator and a discriminator, for --family gan; use --network conv"
 _WIDTHS = {"latent_dim", "generator_hidden", "discriminator_hidden", "width", "components"}
 
 Config = TypeVar("Config", bound=TrainingConfig)
