@@ -132,14 +132,20 @@ class Stored:
 
 
 class Known(NamedTuple):
-    """Parts of an example that are given: inpainting a picture, imputing in a table.
+    """Parts of an example that are given or bounded: inpainting a picture, conditions on a row, gaps to fill.
 
     Args:
         batch: The examples; only the given parts of them are read.
         x_mask: bool, shape of `batch.x`, True where given.
         c_mask: bool, shape of `batch.c`, True where given.
+        low: Least value of each number of x, shape of `batch.x`; None for no bound.
+        high: Greatest value likewise.
+        allowed: bool (B, sum(categories)): which values each discrete variable may take; None for all.
     """
 
     batch: Batch
     x_mask: Tensor
     c_mask: Tensor
+    low: Tensor | None = None
+    high: Tensor | None = None
+    allowed: Tensor | None = None

@@ -1,0 +1,96 @@
+"""Schema and Column: what the columns of a table are, once found or told, and how files write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from simulacra.errors import SimulacraError, suggest
+
+Role = Literal["numeric", "integer", "category", "boolean", "datetime", "identifier", "text", "empty"]
+ROLES: tuple[Role, ...] = ("numeric", "integer", "category", "boolean", "datetime", "identifier", "text", "empty")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        name: As in the data.
+        role: What it is, and so how it is learned. Of "identifier" only the pattern is learned; "text" is refused;
+            an "empty" column has no value at all and is given back so.
+        dtype: Name of the Polars type that `Table.frame` holds it in, such as "Int64", "Float64", "String",
+            "Boolean", "Date" or "Datetime(time_unit='us', time_zone='UTC')".
+        native: Name of the type in the frame that came in; "" for a file.
+        text: How a file writes its values, JSON-able: decimals, words for true and false, a format of dates, the
+            word for a missing value; {} where there is nothing to say.
+        why: Why it has this role, in a few words; shown before training.
+    """
+
+    name: str
+    role: Role
+    dtype: str
+    native: str = ""
+    text: dict[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in their order.
+
+    Args:
+        columns: The columns.
+        target: Name of the column that people want to predict from the others; None if there is none to name.
+        frame: What the table came as: "file", "polars", "pandas" or "pyarrow".
+    """
+
+    columns: tuple[Column, ...]
+    target: str | None = None
+    frame: str = "file"
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+    def of(self, *roles: Role) -> list[str]:
+        """Names of the columns of these roles, in order."""
+        return [column.name for column in self.columns if column.role in roles]
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            SimulacraError: There is none; the text names the nearest.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise SimulacraError(f'no column "{name}": {suggest(name, self.names)}')
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Schema:
+        """The schema that `to_json` gave.
+
+        Raises:
+            SimulacraError: A part is missing or is no such thing.
+        """
+        try:
+            columns = tuple(Column(**column) for column in state["columns"])
+            if any(column.role not in ROLES for column in columns):
+                raise ValueError("an unknown role")
+            return cls(columns, state["target"], state["frame"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SimulacraError(f"the schema of the table is damaged ({error}): restore it from a copy") from None

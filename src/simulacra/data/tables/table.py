@@ -1,0 +1,67 @@
+"""Table: rows of named columns of different types. It can be sliced like an array of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulacra.data.tables.schema import Schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Table:
+    """A Polars frame and what its columns are.
+
+    Indexed and measured like an array (n, columns): `table[10:20]`, `table[mask]`, `table[[3, 1]]` are Tables too.
+
+    Args:
+        frame: The values; missing ones are null, and no float is NaN or infinite.
+        schema: Of the same columns in the same order.
+    """
+
+    def __init__(self, frame: pl.DataFrame, schema: Schema) -> None:
+        assert frame.columns == schema.names
+        self.frame, self.schema = frame, schema
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def __getitem__(self, rows: Any) -> Table:
+        if isinstance(rows, slice):
+            return Table(self.frame[rows], self.schema)
+        index = np.asarray(rows)
+        return Table(self.frame[np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)], self.schema)
+
+    def __repr__(self) -> str:
+        return f"Table({len(self):,} rows x {len(self.schema)} columns)"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.frame.shape
+
+    @staticmethod
+    def concat(parts: Sequence[Table]) -> Table:
+        """The rows of several tables of the same columns, one after the other."""
+        import polars as pl
+
+        return Table(pl.concat([part.frame for part in parts]), parts[0].schema)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A numeric, integer, boolean or datetime column as float64 (n,): NaN where missing, datetimes in seconds."""
+        import polars as pl
+
+        column = self.frame[name]
+        if column.dtype in (pl.Date, pl.Datetime):
+            column = column.dt.epoch("us") / 1e6
+        return column.cast(pl.Float64).to_numpy().copy()
+
+    def words(self, name: str) -> np.ndarray:
+        """Any column as text, object (n,): None where missing."""
+        import polars as pl
+
+        return self.frame[name].cast(pl.String).to_numpy()
