@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import traceback
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -26,7 +25,7 @@ class Case:
 
     Args:
         data: "mnist" or "cifar10".
-        minutes: Of training.
+        minutes: Of training, by the clock that --clock names.
         family: Of simulacra; None for a peer.
         preset: A published model of simulacra, in place of the family's recipe.
         options: Of the family, or of the peer's runner.
@@ -111,16 +110,19 @@ def train_own(case: Case, seed: int, settings: dict[str, Any], samples: Path) ->
     import torch
     from peers import measuring
 
+    from simulacra import train
     from simulacra.synthesizer import SYNTHESIZERS
 
     torch.set_num_threads(settings["threads"])
+    clock = measuring.clock(settings["clock"] if case.device == "cpu" else "wall", settings["threads"])
+    train.clock = clock  # for this process, which makes one run and ends
     data, cls = dataset(case.data), SYNTHESIZERS[case.family or ""]
     options = case.options | {"device": case.device}
     model = cls(preset=case.preset, seed=seed, minutes=case.minutes * settings["scale"], **options).fit(data)
     last, config = model.run_.events()[-1], model.config_
-    started = time.perf_counter()
+    started = clock()
     drawn = model.sample(count(case, settings), seed=seed)
-    sampled = time.perf_counter() - started
+    sampled = clock() - started
     np.savez_compressed(samples, samples=drawn)
     memory = measuring.peak_memory(case.device)
 
@@ -132,7 +134,7 @@ def train_own(case: Case, seed: int, settings: dict[str, Any], samples: Path) ->
         "n": len(drawn),
         "memory": memory,
         "parameters": model.num_parameters_,
-        "peak": measuring.peak_rates(case.device),
+        "peak": measuring.peak_rates(case.device, clock),
         "step_operations": step_operations(case, seed, model.config_.batch_size),
         "device": model.run_.config["device"],
         "version": version("simulacra"),
@@ -167,9 +169,9 @@ def train_peer(case: Case, seed: int, settings: dict[str, Any], samples: Path) -
     options = case.options | ({"ddim_steps": settings["ddim_steps"]} if case.peer == "ddpm" else {})
     command = [
         str(python_of(VENV)), str(PEERS / f"{case.peer}.py"), "--data", str(digits_path(settings)), "--out",
-        str(samples), "--seconds", str(60 * case.minutes * settings["scale"]), "--samples",
-        str(count(case, settings)), "--seed", str(seed), "--threads", str(settings["threads"]), "--options",
-        json.dumps(options),
+        str(samples), "--seconds", str(60 * case.minutes * settings["scale"]), "--clock", settings["clock"],
+        "--samples", str(count(case, settings)), "--seed", str(seed), "--threads", str(settings["threads"]),
+        "--options", json.dumps(options),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

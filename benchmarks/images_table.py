@@ -231,12 +231,18 @@ def section(found: dict[str, Any]) -> str:
     results, settings = found["results"], found["settings"]
     peers = peers_line(results)
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    clock = (
+        " Minutes and seconds are processor time of a run's process divided by its threads, so that other work on the "
+        "machine took nothing from it; on a GPU they are the wall clock's."
+        if settings.get("clock") == "processor"
+        else " Minutes and seconds are the wall clock's."
+    )
     scaled = "" if settings["scale"] == 1 else f" **A quick look: {settings['scale']:g} of the minutes.**"
     return "\n".join([
         f"## {found['machine']}",
         "",
         f"{found['date']}; {settings['workers']} runs side by side, each on {settings['threads']} threads; {versions}."
-        + (f" Peers: {peers}." if peers else "") + scaled,
+        + (f" Peers: {peers}." if peers else "") + clock + scaled,
         "",
         *(f"    {command}" for command in found["commands"]),
         "",

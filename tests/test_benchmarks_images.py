@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 import torch
 
+from simulacra import train
 from simulacra.config import resolve
+from simulacra.synthesizer import SYNTHESIZERS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -149,3 +153,31 @@ def test_operations_are_counted_through_a_gradient_of_a_gradient(load: Any) -> N
         gradient.square().sum().backward()
 
     assert operations(penalty) == 6 * product
+
+
+def test_a_clock_of_processor_time_is_shared_by_the_threads(load: Any) -> None:
+    clock = load("peers.measuring").clock
+    before = time.process_time()
+    now = clock("processor", 2)()
+    assert before / 2 <= now <= time.process_time() / 2
+    before = time.perf_counter()
+    assert before <= clock("wall", 2)() <= time.perf_counter()
+
+
+def test_minutes_of_a_family_are_those_of_the_clock_in_train(
+    tiny: Any, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(train, "clock", lambda: float(next(ticks)))  # a second goes by in every step
+    model = SYNTHESIZERS["vae"](**tiny("vae", steps=None, minutes=0.1)).fit(cloud)
+    assert [(event["step"], event["elapsed"]) for event in model.run_.events()][-1] == (6, 6.0)
+
+
+@pytest.mark.parametrize(("clock", "words"), [("processor", "are processor time"), ("wall", "are the wall clock's.")])
+def test_the_document_says_by_which_clock_minutes_were_counted(table: ModuleType, clock: str, words: str) -> None:
+    settings = {"threads": 1, "workers": 2, "scale": 1, "clock": clock, "samples": 10, "few": 5, "ddim_steps": 10}
+    found = {
+        "machine": "a machine", "versions": {}, "date": "2026-11-21", "commands": [], "settings": settings,
+        "results": {"ddpm": seeds(50.0)},
+    }  # fmt: skip
+    assert f"Minutes and seconds {words}" in table.document([found])

@@ -8,7 +8,7 @@ clock, and the weights are those of the last step. Batches are made in the train
 from __future__ import annotations
 
 import tempfile
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -41,15 +41,15 @@ class TimeIsUp(Exception):
 class Clock(TrainingCallback):
     """Counts steps and ends training when the time is up."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.steps, self.started, self.elapsed = seconds, 0, 0.0, 0.0
+    def __init__(self, seconds: float, now: Callable[[], float]) -> None:
+        self.seconds, self.now, self.steps, self.started, self.elapsed = seconds, now, 0, 0.0, 0.0
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        self.started = time.perf_counter()
+        self.started = self.now()
 
     def on_train_step_end(self, *args: Any, **kwargs: Any) -> None:
         self.steps += 1
-        self.elapsed = time.perf_counter() - self.started
+        self.elapsed = self.now() - self.started
         if self.elapsed >= self.seconds:
             raise TimeIsUp
 
@@ -65,17 +65,17 @@ def main() -> None:
         "resnet": lambda: VAE(config, mnist.Encoder_ResNet_VAE_MNIST(config), mnist.Decoder_ResNet_AE_MNIST(config)),
     }[network]()
     images = training_images(args.data).float() / 255
-    clock = Clock(args.seconds)
+    clock = Clock(args.seconds, args.clock)
     with tempfile.TemporaryDirectory() as folder:
         settings = BaseTrainerConfig(output_dir=folder, num_epochs=1_000_000, seed=args.seed, no_cuda=True, **training)
         with suppress(TimeIsUp):
             TrainingPipeline(model=model, training_config=settings)(train_data=images, callbacks=[clock])
     model.eval()
 
-    started = time.perf_counter()
+    started = args.clock()
     with torch.no_grad():
         drawn = NormalSampler(model=model).sample(num_samples=args.samples)
-    sampled = time.perf_counter() - started
+    sampled = args.clock() - started
     samples, memory = as_bytes(drawn.float()), peak_memory()
 
     batch = training["per_device_train_batch_size"]
@@ -86,7 +86,7 @@ def main() -> None:
         {
             "steps": clock.steps, "batch": batch, "train_seconds": clock.elapsed, "sample_seconds": sampled,
             "n": len(samples), "memory": memory, "parameters": sum(p.numel() for p in model.parameters()),
-            "peak": peak_rates(),
+            "peak": peak_rates(now=args.clock),
             "step_operations": operations(lambda: model({"data": images[:batch]}).loss.backward()),
             "version": version("pythae"),
         },

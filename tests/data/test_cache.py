@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from picture_folders import pictures, save_all
 from PIL import Image
 
 import simulacra as sim
@@ -36,17 +37,6 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-def pictures(n=30, *shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (n, *(shape or (6, 5))), dtype=np.uint8)
-
-
-def save_all(folder, images):
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(images):
-        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(folder / f"{i:03d}.png")
-    return folder
-
-
 def in_memory(monkeypatch, source, **options):
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "MEMORY", 2**30)
@@ -71,9 +61,9 @@ def mixed():
 
 
 FOLDERS = {
-    "grey": lambda: pictures(),
+    "grey": lambda: pictures(30),
     "colour": lambda: pictures(30, 6, 5, 3),
-    "deep": lambda: pictures().astype(np.uint16) * 257,
+    "deep": lambda: pictures(30).astype(np.uint16) * 257,
     "mixed": mixed,
     "grey and deep": lambda: mixed()[: 2 * SHARD],
     "deep and colour": lambda: mixed()[SHARD : 3 * SHARD],
@@ -119,7 +109,7 @@ def test_a_published_split_is_kept(tmp_path, cache, monkeypatch):
 
 
 def test_pictures_are_decoded_once(tmp_path, cache):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     reports = []
     first = load(folder, cache=cache, progress=lambda *report: reports.append(report))
     assert reports[-1] == (30, 30)
@@ -132,7 +122,7 @@ def test_pictures_are_decoded_once(tmp_path, cache):
 
 
 def test_another_split_of_the_same_pictures_does_not_replace_the_first(tmp_path, cache, monkeypatch):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     first, second = load(folder, cache=cache), load(folder, cache=cache, seed=1)
     assert first.fingerprint != second.fingerprint == in_memory(monkeypatch, folder, seed=1).fingerprint
     reports = []
@@ -141,7 +131,7 @@ def test_another_split_of_the_same_pictures_does_not_replace_the_first(tmp_path,
 
 
 def test_a_killed_decode_goes_on_with_the_shards_that_are_whole(tmp_path, cache, monkeypatch):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     code = (
         "import os, signal, sys\n"
         "from simulacra.data import load\n"
@@ -184,7 +174,7 @@ def cut(path):
 @pytest.mark.parametrize("damage", [flip, cut, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", ["00000.npy", "00001.json"])
 def test_a_damaged_shard_is_named_and_made_again(tmp_path, cache, monkeypatch, damage, name):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     interrupted(folder, cache)
     damage(home(cache) / name)
     data = load(folder, cache=cache)
@@ -199,7 +189,7 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path, cache, monkeypatch, d
 @pytest.mark.parametrize("damage", [flip, cut, lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
 @pytest.mark.parametrize("name", ["train.npy", "holdout.npy", "split.json"])
 def test_a_damaged_split_is_named_and_made_again(tmp_path, cache, monkeypatch, damage, name):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     expected = load(folder, cache=cache).fingerprint
     (split,) = [path for path in home(cache).iterdir() if path.is_dir()]
     damage(split / name)
@@ -212,7 +202,7 @@ def test_a_damaged_split_is_named_and_made_again(tmp_path, cache, monkeypatch, d
 
 
 def test_a_changed_folder_is_decoded_anew_and_its_old_cache_removed(tmp_path, cache, monkeypatch):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     before, old = load(folder, cache=cache), home(cache)
     Image.fromarray(pictures(1, seed=9)[0]).save(folder / "999.png")
     after = load(folder, cache=cache)
@@ -226,7 +216,7 @@ def test_a_changed_folder_is_decoded_anew_and_its_old_cache_removed(tmp_path, ca
 
 def test_a_cache_that_is_gone_or_cannot_be_made_again_there_is_made_elsewhere(tmp_path, cache, monkeypatch):
     monkeypatch.setenv("SIMULACRA_CACHE", str(tmp_path / "own"))
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     data = load(folder, cache=cache)
     shutil.rmtree(cache)
     assert load(data.source, **data.options).fingerprint == data.fingerprint
@@ -238,7 +228,7 @@ def test_a_cache_that_is_gone_or_cannot_be_made_again_there_is_made_elsewhere(tm
 
 
 def test_corrupt_files_are_named_once_and_refused_where_that_is_asked(tmp_path, cache):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     (folder / "003.png").write_bytes(b"no picture")
     cut(folder / "021.png")
     (folder / "022.png").write_bytes((folder / "022.png").read_bytes()[:60])
@@ -252,7 +242,7 @@ def test_corrupt_files_are_named_once_and_refused_where_that_is_asked(tmp_path, 
 
 
 def test_a_shard_without_a_readable_picture_is_passed_over(tmp_path, cache, monkeypatch):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     for i in range(SHARD, 2 * SHARD):
         (folder / f"{i:03d}.png").write_bytes(b"no picture")
     data = load(folder, cache=cache)
@@ -308,7 +298,7 @@ def test_shards_hold_fewer_pictures_where_these_are_larger(tmp_path, cache, monk
 
 
 def test_small_folders_leave_nothing_behind(tmp_path, cache, monkeypatch):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     data = in_memory(monkeypatch, folder, cache=cache)
     assert not isinstance(data.train.values, np.memmap)
     assert "cache" not in data.options
@@ -339,7 +329,7 @@ def test_a_model_learns_from_the_disk_and_finds_its_data_again(tmp_path, cache, 
 
 
 def test_the_command_line_keeps_the_cache_beside_the_run(tmp_path, capsys):
-    save_all(tmp_path / "photos", pictures())
+    save_all(tmp_path / "photos", pictures(30))
     main(["train", str(tmp_path / "photos"), "--dry-run", "--out", str(tmp_path / "runs" / "one")])
     assert home(tmp_path / "runs" / ".cache").name.startswith("photos-")
     assert "pictures/s" not in capsys.readouterr().err, "no bar where nothing takes long"
@@ -360,7 +350,7 @@ def test_the_bar_waits_a_second_and_then_says_rate_and_time_left(monkeypatch, ca
 
 
 def test_a_pickle_in_the_cache_is_not_opened(tmp_path, cache):
-    folder = save_all(tmp_path / "photos", pictures())
+    folder = save_all(tmp_path / "photos", pictures(30))
     load(folder, cache=cache)
     (split,) = [path for path in home(cache).iterdir() if path.is_dir()]
 

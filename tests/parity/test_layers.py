@@ -35,8 +35,8 @@ def load(module, parameters, s):
     assert set(missing) <= {"sigma_data"}
 
 
-def compare(twin, module, x):
-    """Output, input gradient and parameter gradients of both for the loss <output, weights>."""
+def assert_same(twin, module, x):
+    """Output, input gradient and parameter gradients are the same in both, for the loss <output, weights>."""
     out = twin.forward(x)
     weights = normal(*out.shape, seed=1)
     to_input = twin.backward(weights)
@@ -93,7 +93,7 @@ def test_layer_agrees_with_autograd(name, n, rows):
     make, reference = LAYERS[name]
     twin = make(n)
     randomise(twin)
-    compare(twin, reference(n), normal(len(SEEDS), rows, n))
+    assert_same(twin, reference(n), normal(len(SEEDS), rows, n))
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -1,0 +1,151 @@
+"""Each mistake ends in one line and exit code 2, with nothing written."""
+
+import json
+
+import numpy as np
+import pytest
+from commands import TINY, image
+
+from simulacra.cli import main
+from simulacra.run import Run
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["trian"], 'no command "trian": did you mean "train"?'),
+        (["train"], "say what to learn"),
+        (["train", "digits", "--family", "gam"], 'no family "gam": did you mean "gan"?'),
+        (["train", "digits", "--family", "gan", "--preset", "mlp-gan"], 'no preset "mlp-gan": did you mean'),
+        (["train", "digits", "--preset", "mlp-gan-mnist"], "is a gan; add --family gan"),
+        (["train", "toy:bimodl"], 'there is no toy "bimodl": did you mean "bimodal"?'),
+        (["train", "nowhere.npy"], "nowhere.npy"),
+        (["train", "digits", "--config", "nowhere.json"], "nowhere.json: no such file"),
+        (["train", "digits", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["train", "digits", "--steps", "0"], "--steps 0: must be at least 1"),
+        (["train", "digits", "--holdout", "2"], "holdout 2"),
+        (["train", "digits", "--split-seed", "-1"], "seed -1"),
+        (["train", "toy:ring", "--size", "8"], "no images to resize"),
+        (["train", "digits", "--quiet", "--device", "gpu"], "auto, cpu, cuda"),
+        (["train", "--resume", "nowhere"], "nowhere: no such run"),
+        (["sample", "nowhere"], "nowhere: no such run"),
+        (["evaluate", "nowhere"], "nowhere: no such run"),
+        (["compare", "digits", "--families", "gam"], 'no family "gam"'),
+        (["compare", "digits", "--replicates", "0"], "--replicates 0: must be at least 1"),
+        (["compare", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_words_are_refused_in_one_line(refused, tmp_path, monkeypatch, words, text):
+    monkeypatch.chdir(tmp_path)
+    assert text in refused(*words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["-n", "0"], "-n 0: must be at least 1"),
+        (["-n", "-3"], "-n -3: must be at least 1"),
+        (["--out", "a.jpg"], 'points cannot be written as ".jpg"; use one of .csv, .npz, .npy'),
+        (["--out", "a.csv", "--label", "7"], "this model knows no labels"),
+        (["--out", "a.csv", "--sampler", "heun"], 'a gan cannot be sampled with "sampler"'),
+        (["--out", "a.csv", "--guidance-scale", "2"], "a GAN has no guidance"),
+        (["--out", "a.csv", "--device", "cuda:77"], "--device cuda:77"),
+    ],
+)
+def test_bad_samples_are_refused_in_one_line(refused, points_run, tmp_path, monkeypatch, words, text):
+    monkeypatch.chdir(tmp_path)
+    assert text in refused("sample", points_run, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_label_that_is_not_known_is_refused(refused, images_run, tmp_path):
+    assert 'no class "seven"' in refused("sample", images_run, "--label", "seven", "--out", tmp_path / "a.png")
+
+
+def test_resume_keeps_the_options_of_the_run(refused, points_run, cloud_file):
+    assert "leave out --lr" in refused("train", "--resume", points_run, "--lr", "0.1")
+    assert "leave out the source" in refused("train", cloud_file, "--resume", points_run, "--steps", "1")
+    assert "its budget is spent" in refused("train", "--resume", points_run)
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "text"),
+    [
+        (lambda d: d.mkdir(), [], "data"),
+        (lambda d: [image(d / f"{i}.png", (6, 5 + i % 2), i) for i in range(30)], [], "--size"),
+        (lambda d: ([image(d / f"{i}.png", seed=i) for i in range(30)], (d / "x.png").write_bytes(b"\x89PNG broken")),
+         ["--strict"], "x.png"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.full((50, 2), np.nan)), [], "NaN"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.full((50, 2), np.inf)), [], "infin"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.zeros((1, 2))), [], "at least"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.ones((50, 2))), [], "there is nothing to learn in it"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.ones((50, 4, 4), np.uint8)), [], "every pixel is 1"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.array(["a"] * 50)), [], "data.npy"),
+        (lambda d: np.save(d.with_suffix(".npy"), np.array([{}] * 50, dtype=object)), [], "Python objects"),
+        (lambda d: d.with_suffix(".npy").write_bytes(b"\x93NUMPY garbage"), [], "data.npy"),
+        (lambda d: d.with_suffix(".npy").write_bytes(b""), [], "data.npy"),
+    ],
+    ids=["empty folder", "sizes", "corrupt", "nan", "inf", "one", "constant", "constant pixels", "text", "pickle",
+         "garbage", "empty file"],
+)  # fmt: skip
+def test_bad_data_are_refused_in_one_line_and_nothing_is_written(refused, tmp_path, make, words, text):
+    make(tmp_path / "data")
+    source = tmp_path / "data" if (tmp_path / "data").exists() else tmp_path / "data.npy"
+    line = refused("train", source, *TINY["gan"], *words, "--out", tmp_path / "run", "--quiet")
+    assert text.lower() in line.lower()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrupt_picture_is_skipped_with_a_count(tmp_path, capsys):
+    for i in range(30):
+        image(tmp_path / "data" / f"{i}.png", seed=i)
+    (tmp_path / "data" / "x.png").write_bytes(b"\x89PNG broken")
+    main(
+        [
+            "train",
+            str(tmp_path / "data"),
+            *TINY["vae"],
+            "--steps",
+            "1",
+            "--no-evaluate",
+            "--quiet",
+            "--out",
+            str(tmp_path / "run"),
+        ]
+    )
+    err = capsys.readouterr().err
+    assert "x.png" in err
+    assert "1" in err
+
+
+def test_folders_in_the_way_are_refused(refused, tmp_path, cloud_file, points_run):
+    (tmp_path / "file").write_text("mine")
+    words = ["train", cloud_file, *TINY["gan"], "--steps", "1", "--quiet", "--out"]
+    assert "exists and is not empty" in refused(*words, points_run)
+    assert "a file of that name is there" in refused(*words, tmp_path / "file")
+    assert "a file stands where a folder is needed" in refused(*words, tmp_path / "file" / "run")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("damage", ["config.json", "model.safetensors"])
+def test_a_damaged_run_is_refused_in_one_line(refused, points_run, tmp_path, damage):
+    path = Run(points_run).copy_to(tmp_path / "run").path
+    (path / damage).write_text("{")
+    for command in ("sample", "evaluate"):
+        assert damage in refused(command, path)
+
+
+def test_a_run_of_a_newer_version_is_refused(refused, points_run, tmp_path):
+    path = Run(points_run).copy_to(tmp_path / "run").path
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"format": 99}))
+    for words in (["sample", path], ["evaluate", path], ["train", "--resume", path, "--steps", "1"]):
+        assert "newer than this one" in refused(*words)
+
+
+def test_training_that_diverges_is_one_line_and_code_2(refused, tmp_path, cloud_file):
+    wild = ["--lr", "1e30", "--schedule", "constant", "--steps", "50"]
+    line = refused("train", cloud_file, *TINY["vae"], *wild, "--quiet", "--out", tmp_path / "run")
+    assert "the last good state is kept. Lower --lr" in line
+    assert Run(tmp_path / "run").status == "diverged"
