@@ -6,7 +6,7 @@ from PIL import Image
 
 from simulacra import outputs
 from simulacra.errors import SimulacraError
-from simulacra.outputs import ENDINGS, check_target, grid, pixels, write_samples
+from simulacra.outputs import check_target, grid, pixels, write_samples
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3))
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 5, 4), dtype=np.uint8)
@@ -90,7 +90,7 @@ def test_what_stands_in_the_way_is_left_alone(tmp_path):
     assert (tmp_path / "full" / "mine.txt").read_text() == (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("kind", ENDINGS)
+@pytest.mark.parametrize("kind", ["images", "points"])
 def test_a_failed_write_leaves_nothing(tmp_path, kind, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

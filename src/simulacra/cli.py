@@ -18,6 +18,7 @@ from simulacra.errors import SimulacraError, suggest
 from simulacra.flags import (
     Compare,
     Evaluate,
+    Impute,
     Inpaint,
     Interpolate,
     Presets,
@@ -56,15 +57,39 @@ def sample(argv: Sequence[str]) -> None:
     options = {name: getattr(args, name) for name in named if getattr(args, name) not in (None, False)}
     started = perf_counter()
     with counting_bar("sampling", "samples", quiet=args.quiet) as progress:
-        values = model.sample(args.num, label=args.label, seed=args.seed, guidance_scale=args.guidance_scale,
-                              progress=progress, **options)  # fmt: skip
+        values = model.draw_values(args.num, label=args.label, where=args.where or None, seed=args.seed,
+                                   guidance_scale=args.guidance_scale, progress=progress, **options)  # fmt: skip
     seconds = perf_counter() - started
     write_samples(out, values, kind)
+    kept = {"acceptance": model.acceptance_} if args.where else {}
     if args.json:
-        print_json({"out": str(out), "n": len(values), "shape": list(values.shape), "dtype": str(values.dtype),
+        about = {"dtype": str(values.dtype)} if kind != "tables" else {"columns": values.schema.names}
+        print_json({"out": str(out), "n": len(values), "shape": list(values.shape), **about, **kept,
                     "seconds": seconds})  # fmt: skip
     else:
         print(f"{out}: {len(values):,} samples in {seconds:.1f} s ({len(values) / seconds:,.0f} a second)")
+        if kept:
+            print(f"{100 * model.acceptance_:.1f} % of the rows drawn met the conditions")
+
+
+def impute(argv: Sequence[str]) -> None:
+    """Run `simulacra impute`."""
+    args = _parse(Impute, argv)
+    from simulacra.outputs import check_target, write_samples
+    from simulacra.progress import counting_bar
+    from simulacra.synthesizer import open_run
+
+    out = args.out or args.table.with_name(f"{args.table.stem.split('.')[0]}-imputed{args.table.suffix}")
+    check_target(out, "tables")
+    model = open_run(args.run, device=args.device)
+    with counting_bar("filling", "rows", quiet=args.quiet) as progress:
+        table, filled = model.filled_table(args.table, seed=args.seed, progress=progress)
+    write_samples(out, table, "tables")
+    if args.json:
+        print_json({"out": str(out), "n": len(table), "filled": filled})
+    else:
+        print(f"{out}: {len(table):,} rows, {sum(filled.values()):,} gaps filled" + "".join(
+            f"; {name}: {count:,}" for name, count in filled.items()))  # fmt: skip
 
 
 def evaluate(argv: Sequence[str]) -> None:
@@ -99,6 +124,7 @@ def presets(argv: Sequence[str]) -> None:
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "train": (cli_training.train, Train),
     "sample": (sample, Sample),
+    "impute": (impute, Impute),
     "evaluate": (evaluate, Evaluate),
     "compare": (cli_training.compare, Compare),
     "interpolate": (cli_steering.interpolate, Interpolate),

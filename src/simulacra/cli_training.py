@@ -43,7 +43,7 @@ def train(argv: Sequence[str]) -> None:
     check(args.source is not None, f"say what to learn: simulacra train SOURCE, where SOURCE is {DATA_HELP}")
     from simulacra.data import kind_of
     from simulacra.engines import check_kind, without_labels
-    from simulacra.estimator import settle
+    from simulacra.settling import settle
 
     source = str(args.source)
     check_kind(resolve(family, None, given, preset=preset, file=file).engine, kind_of(source), source)

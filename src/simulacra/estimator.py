@@ -6,19 +6,22 @@ import dataclasses
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from simulacra.config import TrainingConfig, recipe, resolve, sized
+from simulacra.conditioning import filled, gaps, rows_where
+from simulacra.config import TrainingConfig, resolve
 from simulacra.data import Dataset, kind, kind_of, load
+from simulacra.data.arrays import joined
 from simulacra.engines import Model, Progress, Session, check_kind, find_engine, portions, without_labels
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.process import command_line, deferred_interrupt
 from simulacra.recording import record
 from simulacra.run import Run
+from simulacra.settling import found_again, settle
 from simulacra.space import Batch
 
 SAMPLE_OPTIONS = {"gan": ("truncation",), "vae": (), "diffusion": ("sampler", "sampling_steps", "unconditional")}
@@ -26,22 +29,6 @@ SCORE_NAMES = {
     "diffusion": "log-likelihood",
     "vae": "bound on the log-likelihood (importance-weighted)",
 }
-
-
-def settle(
-    family: str, dataset: Dataset, options: Mapping[str, Any], *, preset: str | None = None,
-    file: Mapping[str, Any] | None = None,
-) -> TrainingConfig:  # fmt: skip
-    """All options as they are for these data on this machine, with nothing left to choose; see `config.resolve`.
-
-    Raises:
-        SimulacraError: For an unknown option, or a device that there is none of.
-    """
-    asked = resolve(family, None, options, preset=preset, file=file)
-    gpu = find_engine(asked.engine).on_gpu(asked.device)
-    shape = kind(dataset.kind).Codec.example_shape(dataset.train.values)
-    config = resolve(family, recipe(dataset.kind, shape), options, preset=preset, file=file, gpu=gpu)
-    return sized(config, shape, gpu=gpu)
 
 
 class Synthesizer:
@@ -110,7 +97,7 @@ class Synthesizer:
             "family": self.family,
             "preset": self.preset,
             "options": dataclasses.asdict(config),
-            "data": described | {"notes": [*described["notes"], *notes]},
+            "data": described | {"notes": [*described["notes"], *notes, *getattr(codec, "notes", ())]},
             "space": dataclasses.asdict(codec.space),
             "codec": codec.state(),
             "num_parameters": session.model.parameters,
@@ -181,23 +168,7 @@ class Synthesizer:
             SimulacraError: If they came from memory, are gone, or have changed.
         """
         if self._dataset is None:
-            data = self.run_.config["data"]
-            if data["source"] is None:
-                raise SimulacraError(
-                    f"{self.run_.path}: learned an array from memory, which is not kept; "
-                    "save it as .npy and train on that"
-                )
-            try:
-                dataset = load(data["source"], **data["options"])
-            except TypeError as error:
-                where = self.run_.path / "config.json"
-                raise SimulacraError(f"{where}: damaged, data.options ({error}); restore it from a copy") from error
-            if dataset.fingerprint != data["fingerprint"]:
-                raise SimulacraError(
-                    f"{data['source']}: has changed since {self.run_.path} was trained "
-                    f"(fingerprint {dataset.fingerprint}, was {data['fingerprint']}); restore it or train again"
-                )
-            self._dataset = dataset
+            self._dataset = found_again(self.run_)
         return self._dataset
 
     @dataset_.setter
@@ -205,32 +176,100 @@ class Synthesizer:
         self._dataset = dataset
 
     def sample(
-        self, n: int, *, label: Any = None, seed: int = 0, progress: Callable[[int, int], Any] | None = None,
-        **options: Any,
-    ) -> np.ndarray:  # fmt: skip
-        """n new examples, of the type, range and shape that came in.
+        self, n: int, *, label: Any = None, where: Any = None, seed: int = 0,
+        progress: Callable[[int, int], Any] | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        """n new examples, of the type, range and shape that came in: an array, or a frame with the same columns.
 
         Example i depends on the seed and i alone, so more samples begin with the same ones.
 
         Args:
             n: How many.
             label: A class by name or number, or one for each sample; drawn as in the training data if None.
+            where: Of tables: conditions that each row meets, {"income": ">50K", "age": (">=", 60), "sex": ["Male"]} or
+                ["income=>50K", "age>=60"]. `acceptance_` then has the share of the rows drawn that were kept.
             seed: The same seed gives the same samples on the same machine.
             progress: Called after every batch with how many there are, and with n.
             **options: guidance_scale for all families; sampler, sampling_steps and unconditional for diffusion;
                 truncation for a GAN.
 
         Raises:
-            SimulacraError: If n is not positive or the label unknown.
+            SimulacraError: If n is not positive, the label unknown, or the conditions are hardly ever met.
         """
+        return self._outward(self.draw_values(n, label=label, where=where, seed=seed, progress=progress, **options))
+
+    def draw_values(
+        self, n: int, *, label: Any = None, where: Any = None, seed: int = 0,
+        progress: Callable[[int, int], Any] | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        """What `sample` gives, of a table as a `Table` and not as the frame that came in."""
         _check_count(n)
+        if where is not None:
+            self._check_table("conditions (where)")
+            kept = rows_where(self._model, self.codec_, int(n), where, family=self.family, seed=seed,
+                              progress=progress, **self._options(options))  # fmt: skip
+            self.acceptance_ = kept.acceptance
+            return kept.table
         labels = None if label is None else self.label_ids(label, n)
-        parts: list[np.ndarray] = []
+        parts: list[Any] = []
         for batch in self._model.draw(int(n), seed=seed, label=labels, **self._options(options)):
             parts.append(self.codec_.decode(batch))
             if progress:
                 progress(sum(map(len, parts)), int(n))
-        return np.concatenate(parts)
+        values = joined(parts)
+        return self.codec_.identified(values, seed=seed) if self._learned == "tables" else values
+
+    def impute(self, frame: Any, *, seed: int = 0, progress: Callable[[int, int], Any] | None = None,
+               **options: Any) -> Any:  # fmt: skip
+        """The frame with a value drawn for every gap, given the rest of its row; of the type that it came in.
+
+        Args:
+            frame: Rows of the columns that the model learned, with gaps: a frame, a path, or a Table.
+            seed: The same seed gives the same values.
+            progress: Called after every batch with how many rows are done, and with their number.
+            **options: Those of `sample`.
+
+        Raises:
+            UnsupportedError: If the model is no diffusion model of tables.
+            SimulacraError: If the columns are others.
+        """
+        return self._outward(self.filled_table(frame, seed=seed, progress=progress, **options)[0])
+
+    def filled_table(
+        self, frame: Any, *, seed: int = 0, progress: Callable[[int, int], Any] | None = None, **options: Any
+    ) -> tuple[Any, dict[str, int]]:
+        """What `impute` gives as a `Table`, and how many gaps of each column were filled."""
+        self._check_table("gaps to fill")
+        table = self._table(frame)
+        parts = filled(self._model, self.codec_, table, family=self.family, seed=seed, progress=progress,
+                       **self._options(options))  # fmt: skip
+        whole = joined(list(parts))
+        before, after = gaps(table), gaps(whole)
+        names = table.schema.names
+        return whole, {name: int(a - b) for name, a, b in zip(names, before, after, strict=True) if a > b}
+
+    def _check_table(self, what: str) -> None:
+        if self._learned != "tables":
+            raise UnsupportedError(f"{what}: for tables, and this model learned {self._learned}; leave it out")
+
+    @property
+    def _learned(self) -> str:
+        """The kind of data."""
+        return self.run_.config["data"]["kind"]
+
+    def _table(self, frame: Any) -> Any:
+        """Rows as a Table of the columns that the model learned."""
+        from simulacra.data.tables.conforming import conform
+
+        return conform(frame, self.codec_.schema)
+
+    def _outward(self, values: Any) -> Any:
+        """Values as people passed them in: a Table becomes a frame of its schema's kind."""
+        if isinstance(values, np.ndarray):
+            return values
+        from simulacra.data.tables.frames import to_native
+
+        return to_native(values)
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         known = ["guidance_scale", *SAMPLE_OPTIONS[self.family]]
@@ -258,6 +297,8 @@ class Synthesizer:
     @property
     def score_name_(self) -> str | None:
         """What `score_samples` gives: a log-likelihood, a bound on it, or None if it cannot be had."""
+        if self._learned == "tables":  # rows have both a density and probabilities
+            return None
         if self.family == "diffusion" and not 0 < self.codec_.space.dim <= 16:
             return None
         return SCORE_NAMES.get(self.family)
@@ -274,6 +315,8 @@ class Synthesizer:
             raise UnsupportedError(
                 "a GAN has no density: it makes samples and cannot score them; use a VAE or diffusion"
             )
+        if self._learned == "tables":
+            raise UnsupportedError("rows of a table have no density in their own units; see what `evaluate` measures")
         scale = getattr(self.codec_, "log_scale", 0.0)
         return _joined(self._model.score(batch, start) for batch, start in self._rows(values, labels)) - scale
 
@@ -336,7 +379,7 @@ class Synthesizer:
             self._model.decode(z[rows], None if ids is None else ids[rows])
             for rows in portions(len(z), self._model.rows_at_once)
         ]
-        return np.concatenate([self.codec_.decode(batch) for batch in batches])
+        return self._outward(joined([self.codec_.decode(batch) for batch in batches]))
 
     def trajectory(
         self, n: int, *, label: Any = None, seed: int = 0, **options: Any
@@ -363,10 +406,14 @@ class Synthesizer:
 
     def _in_data_units(self, x: np.ndarray) -> np.ndarray:
         """The continuous part of examples, (n, *shape), as values."""
+        if self._learned == "tables":
+            raise UnsupportedError("rows on the way have no values yet, for their words are still hidden; see sample")
         return self.codec_.decode(Batch(x, np.zeros((len(x), 0), np.int64)))
 
     def _rows(self, values: Any, labels: Any) -> Iterator[tuple[Batch, int]]:
         """All values in model space, a batch at a time with the number of its first row."""
+        if self._learned == "tables":
+            values = self._table(values)
         stored = self.codec_.store(values, labels if self.codec_.space.num_classes else None)
         if stored.label is None and self.codec_.space.num_classes and self.family != "diffusion":
             raise SimulacraError("this model was trained with labels; give the labels of the examples too")

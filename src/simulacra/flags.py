@@ -9,15 +9,19 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from simulacra.config import FAMILIES, TrainingConfig
+from simulacra.errors import SimulacraError
 from simulacra.recipes import PRESETS
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
 
-DATA_HELP = "toy:NAME, digits, mnist, fashion-mnist, cifar10, a .npy, .npz or IDX file, or a folder of pictures"
+DATA_HELP = (
+    "toy:NAME, digits, mnist, fashion-mnist, cifar10, a .npy, .npz or IDX file, a folder of pictures, or a table: "
+    ".csv, .tsv, .parquet, .arrow or .feather"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,36 @@ class DataFlags:
     """Use the labels that the data bring."""
     strict: bool = False
     """Refuse pictures that cannot be read instead of skipping them."""
+    target: Annotated[
+        str | None, arg(metavar="COLUMN", help="tables: the column to be predicted; guessed if left out")
+    ] = None
+    drop: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns to leave out")] = ()
+    numeric: Annotated[
+        tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of numbers, whatever they seem")
+    ] = ()
+    category: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of words to choose from")] = ()
+    datetime: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of dates or times")] = ()
+    identifier: Annotated[
+        tuple[str, ...],
+        arg(metavar="COLUMN ...", aliases=["--id"], help="tables: columns that name rows; new names are made up alike"),
+    ] = ()
+    sep: Annotated[str | None, arg(help='tables: what separates the columns of a CSV file, such as ";" or tab')] = None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The roles that columns were given.
+
+        Raises:
+            SimulacraError: If one was given two.
+        """
+        found: dict[str, str] = {}
+        for role in ("numeric", "category", "datetime", "identifier"):
+            for name in getattr(self, role):
+                if name in found or name in self.drop:
+                    other = found.get(name, "drop")
+                    raise SimulacraError(f"--{role} {name}: is also under --{other}; name it once")
+                found[name] = role
+        return found
 
     def load(self, source: str, *, out: Path, progress: Callable[[int, int], object] | None = None) -> Dataset:
         """The data, with what happened on the way told on the error stream.
@@ -47,7 +81,12 @@ class DataFlags:
 
         dataset = load(source, seed=self.split_seed, holdout=self.holdout, size=self.size, strict=self.strict,
                        labels=None if self.labels else False, cache=out.parent / ".cache",
-                       progress=progress)  # fmt: skip
+                       progress=progress, roles=self.roles or None, drop=self.drop or None, sep=self.sep,
+                       target=self.target)  # fmt: skip
+        if dataset.schema is not None:
+            from simulacra.data.tables.roles import describe_schema
+
+            say(describe_schema(dataset.schema))
         for note in dataset.notes:
             say(f"note: {note}")
         return dataset
@@ -79,9 +118,15 @@ class Sample:
     run: Annotated[Positional[Path], arg(help="a Run folder")]
     num: Annotated[int, arg(aliases=["-n"], help="how many")] = 64
     out: Annotated[
-        Path | None, arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz or .npy")
+        Path | None,
+        arg(help="pictures: .png (a grid), .npz, .npy or a folder; points: .csv, .npz, .npy; tables: .csv, .parquet"),
     ] = None
     label: Annotated[str | None, arg(help="a class by name; by default as in the training data")] = None
+    where: Annotated[
+        UseAppendAction[tuple[str, ...]],
+        arg(metavar="CONDITION", help="tables: what each row must meet, such as 'age>=60' or 'city=Oslo'; repeat it "
+            "for several conditions; =, !=, <, <=, >, >= and COLUMN in a,b"),
+    ] = ()  # fmt: skip
     seed: int = 0
     """The same seed gives the same samples."""
     guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = (
@@ -93,6 +138,23 @@ class Sample:
     ] = None
     sampler: Annotated[str | None, arg(help="diffusion: euler, heun, dpmpp-2m, ddpm or ddim")] = None
     sampling_steps: Annotated[int | None, arg(help="diffusion: noise levels of the walk")] = None
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    quiet: Annotated[bool, arg(help="no bar")] = False
+    json: Annotated[bool, arg(help="print what was written as JSON")] = False
+
+
+@dataclass(frozen=True)
+class Impute:
+    """Fill the gaps of a table: a value is drawn for each, given the rest of its row (diffusion)."""
+
+    run: Annotated[Positional[Path], arg(help="a Run folder that learned a table")]
+    table: Annotated[Positional[Path], arg(help="a file with the same columns and with gaps")]
+    out: Annotated[Path | None, arg(help="the file to write; by default NAME-imputed with the ending of the table")] = (
+        None
+    )
+    seed: int = 0
+    """The same seed gives the same values."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     quiet: Annotated[bool, arg(help="no bar")] = False

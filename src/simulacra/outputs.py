@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from simulacra.errors import SimulacraError
 from simulacra.files import write_atomically
 
-ENDINGS = {"images": (".png", ".npz", ".npy"), "points": (".csv", ".npz", ".npy")}
+ENDINGS = {
+    "images": (".png", ".npz", ".npy"),
+    "points": (".csv", ".npz", ".npy"),
+    "tables": (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl"),
+}
 
 
 def check_target(path: Path, kind: str) -> None:
@@ -32,16 +37,20 @@ def check_target(path: Path, kind: str) -> None:
         raise SimulacraError(f"--out {path}: a folder of that name is there; choose another name")
 
 
-def write_samples(path: Path, values: np.ndarray, kind: str) -> Path:
+def write_samples(path: Path, values: Any, kind: str) -> Path:
     """Write samples: a grid (.png) or a folder of pictures, rows of a table (.csv), or an array (.npz, .npy).
 
     Args:
         path: Where to; a name without an ending is a folder of PNGs.
-        values: Samples of that kind, (n, ...).
-        kind: "points" or "images".
+        values: Samples of that kind, (n, ...); of tables a `Table`.
+        kind: "points", "images" or "tables".
     """
     check_target(path, kind)
     ending = path.suffix.lower()
+    if kind == "tables":
+        from simulacra.data.tables.formats import write_rows
+
+        return write_atomically(path, lambda part: write_rows(part, values))
     if ending == ".npz":
         return write_atomically(path, lambda part: np.savez_compressed(part, values=values))
     if ending == ".npy":

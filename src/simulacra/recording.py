@@ -6,10 +6,9 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
-
 from simulacra.config import TrainingConfig
 from simulacra.data import kind
+from simulacra.data.arrays import joined
 from simulacra.engines import Progress, Session
 from simulacra.errors import DivergedError, OutOfMemoryError
 from simulacra.run import Run, Snapshot
@@ -17,8 +16,8 @@ from simulacra.space import Batch
 
 LOG_EVERY = 50  # steps; a line holds the means since the line before
 CHECKPOINT_EVERY = 30.0  # seconds: what a killed process may lose
-SNAPSHOT_SIZES = {"points": 2000, "images": 64}
-RAW_SIZES = {"points": 1000, "images": 16}  # of them again by the weights as they are: pictures may take seconds
+SNAPSHOT_SIZES = {"points": 2000, "images": 64, "tables": 1000}
+RAW_SIZES = {"points": 1000, "images": 16, "tables": 500}  # of them again by the weights as they are
 FEW = 2000  # examples that a snapshot is concluded with: enough for a picture on the way
 
 
@@ -72,8 +71,8 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
             raw = decoded(session.draw_raw(RAW_SIZES[name], seed=config.seed, most=FEW))
         run.save_snapshot(Snapshot(session.step, values, raw))
 
-    def decoded(batches: Iterator[Batch]) -> np.ndarray:
-        return np.concatenate([codec.decode(batch) for batch in batches])
+    def decoded(batches: Iterator[Batch]) -> Any:
+        return joined([codec.decode(batch) for batch in batches])
 
     def check_weights() -> None:
         if not session.is_finite():

@@ -6,6 +6,7 @@
     state/status.json              running, finished, interrupted or diverged; step and seconds
     events.jsonl                   one line a logged step
     samples/00001000.npz           samples from fixed latents after that many steps: by the averaged weights, and raw
+                                   (of a table .parquet and -raw.parquet)
     evaluation.json, report.html   made by evaluate and report
 
 Nothing is ever unpickled, so a Run from a stranger is safe to open.
@@ -36,18 +37,21 @@ REQUIRED: dict[str, type | tuple[type, ...]] = {  # entries of config.json that 
 }  # fmt: skip
 
 
+_SUFFIXES = (".npz", ".parquet")
+
+
 class Snapshot(NamedTuple):
     """Samples on the way, as the data came in, always from the same latents.
 
     Args:
         step: Training steps taken.
-        values: Samples by the averaged weights.
+        values: Samples by the averaged weights: an array, or a Table.
         raw: Fewer samples, by the weights as they are; None where they are the average, or in an older run.
     """
 
     step: int
-    values: np.ndarray
-    raw: np.ndarray | None = None
+    values: Any
+    raw: Any = None
 
 
 class Run:
@@ -171,12 +175,21 @@ class Run:
         for path in self._snapshot_paths():
             if int(path.stem) > step:
                 path.unlink()
+                _raw(path).unlink(missing_ok=True)
 
     def _snapshot_paths(self) -> list[Path]:
-        return sorted(path for path in (self.path / "samples").glob("*.npz") if path.stem.isdigit())
+        return sorted(
+            path for path in (self.path / "samples").glob("*") if path.stem.isdigit() and path.suffix in _SUFFIXES
+        )
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Write samples taken on the way."""
+        if not isinstance(snapshot.values, np.ndarray):
+            path = self.path / "samples" / f"{snapshot.step:08d}.parquet"
+            if snapshot.raw is not None:
+                write_atomically(_raw(path), snapshot.raw.frame.write_parquet)
+            write_atomically(path, snapshot.values.frame.write_parquet)
+            return
         arrays: dict[str, Any] = {"values": snapshot.values} | ({} if snapshot.raw is None else {"raw": snapshot.raw})
         write_atomically(
             self.path / "samples" / f"{snapshot.step:08d}.npz", lambda path: np.savez_compressed(path, **arrays)
@@ -190,6 +203,10 @@ class Run:
         """
         found = []
         for path in self._snapshot_paths():
+            if path.suffix == ".parquet":
+                raw = self._table(_raw(path)) if _raw(path).exists() else None
+                found.append(Snapshot(int(path.stem), self._table(path), raw))
+                continue
             try:
                 # opened here, because NumPy leaves a damaged file open
                 with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -197,6 +214,18 @@ class Run:
             except Exception as error:  # zipfile, zlib and NumPy each raise their own
                 raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error
         return found
+
+    def _table(self, path: Path) -> Any:
+        """The rows in a .parquet file that `save_snapshot` wrote."""
+        import polars as pl
+
+        from simulacra.data.tables.schema import Schema
+        from simulacra.data.tables.table import Table
+
+        try:
+            return Table(pl.read_parquet(path), Schema.from_json(self.config["codec"]["schema"]))
+        except Exception as error:  # Polars raises its own, and panics
+            raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error
 
     def evaluation(self) -> dict[str, Any] | None:
         """What evaluate found, or None."""
@@ -228,3 +257,8 @@ class Run:
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return Run(path)
+
+
+def _raw(path: Path) -> Path:
+    """Where the rows by the weights as they are lie, beside a snapshot of a table."""
+    return path.with_name(f"{path.stem}-raw.parquet")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,8 @@ class Stored:
 class Known(NamedTuple):
     """Parts of an example that are given or bounded: inpainting a picture, conditions on a row, gaps to fill.
 
+    NumPy arrays from a codec, tensors inside a model.
+
     Args:
         batch: The examples; only the given parts of them are read.
         x_mask: bool, shape of `batch.x`, True where given.
@@ -144,8 +143,12 @@ class Known(NamedTuple):
     """
 
     batch: Batch
-    x_mask: Tensor
-    c_mask: Tensor
-    low: Tensor | None = None
-    high: Tensor | None = None
-    allowed: Tensor | None = None
+    x_mask: Any
+    c_mask: Any
+    low: Any = None
+    high: Any = None
+    allowed: Any = None
+
+    def rows(self, index: Any) -> Known:
+        """What is known of the examples that `index` selects (a slice, a mask or integers)."""
+        return Known(self.batch.rows(index), *(None if part is None else part[index] for part in self[1:]))

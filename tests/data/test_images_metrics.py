@@ -167,7 +167,7 @@ def test_a_training_picture_that_stands_there_five_times_is_no_single_one_that_w
 
 def test_labels_that_were_asked_for_are_seen_in_real_pictures_and_by_chance_in_a_gaussian(digits, measure):
     real = measure(measure.real, labels=measure.real_labels)
-    gaussian = measure(measure.gaussian, labels=measure.gaussian_labels)
+    gaussian = measure(measure.baseline, labels=measure.baseline_labels)
     assert real.estimates["label_accuracy"].value > 0.95
     assert gaussian.estimates["label_accuracy"].value == pytest.approx(0.1, abs=0.06)
     assert real.details["label_accuracy"] == real.details["label_accuracy_expected"]
@@ -196,7 +196,7 @@ def test_a_lost_class_is_flagged(digits, measure):
 
 
 def test_held_out_examples_are_near_ideal_and_the_baseline_is_not(measure):
-    real, gaussian = measure(measure.real, bootstrap=20).estimates, measure(measure.gaussian).estimates
+    real, gaussian = measure(measure.real, bootstrap=20).estimates, measure(measure.baseline).estimates
     assert set(real) == {name for name in ABOUT if not name.startswith("inception_")} - {"label_accuracy"}
     assert real["frechet"].value < gaussian["frechet"].value / 5
     assert real["kernel"].value < gaussian["kernel"].value / 5
@@ -282,4 +282,4 @@ def test_images_of_any_layout_and_size_have_features(shape):
     assert np.isfinite(found).all()
     assert seen is not None
     measure = measures(data, 50, 0)
-    assert np.isfinite(measure(measure.gaussian).estimates["frechet"].value)
+    assert np.isfinite(measure(measure.baseline).estimates["frechet"].value)

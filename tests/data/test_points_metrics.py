@@ -120,7 +120,7 @@ def test_without_a_density_the_training_split_is_the_reference():
 def test_beyond_two_dimensions_there_is_no_grid():
     data = sim.load(np.random.default_rng(0).standard_normal((500, 5)))
     measure = measures(data, 100, 0)
-    assert set(measure(measure.gaussian).estimates) == {"swd"}
+    assert set(measure(measure.baseline).estimates) == {"swd"}
 
 
 def test_likelihood_floor_is_minus_the_entropy_and_one_gaussian_is_below_it():

@@ -1,12 +1,12 @@
 """From any source to a Dataset: `load` reads, checks and splits; `kind_of` only peeks.
 
-The parts that are particular to a kind of data live in its folder, `data/points` and `data/images`.
+The parts that are particular to a kind of data live in its folder: `data/points`, `data/images`, `data/tables`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +21,15 @@ from simulacra.errors import SimulacraError, suggest
 
 __all__ = ["NAMES", "Dataset", "Split", "kind", "kind_of", "load"]
 
-KINDS = {"points": "simulacra.data.points", "images": "simulacra.data.images"}
+KINDS = {"points": "simulacra.data.points", "images": "simulacra.data.images", "tables": "simulacra.data.tables"}
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
 MIN_EXAMPLES = 10
 TOY_EXAMPLES = 50_000
 COMFORTABLE_SIDE = 128  # pixels; what the networks are made for
 _ARRAY_SUFFIXES = (".npy", ".npz")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
+_FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame"), "pyarrow": ("Table", "RecordBatch"),
+           "narwhals": ("DataFrame", "LazyFrame")}  # fmt: skip
 
 
 def load(
@@ -39,6 +42,10 @@ def load(
     strict: bool = False,
     cache: Path | str | None = None,
     progress: Callable[[int, int], object] | None = None,
+    roles: Mapping[str, str] | None = None,
+    drop: Collection[str] | None = None,
+    sep: str | None = None,
+    target: str | None = None,
 ) -> Dataset:
     """Read data, check it, and split it once and for all into what is learned from and what is held out.
 
@@ -53,6 +60,8 @@ def load(
           x_test and y_test are a published split); IDX, also .gz, with the labels' file beside it.
         - A folder: PNG and JPEG files, in class sub-folders or not; below "train" and "test" it is a published split.
           Or IDX files; or the binary version of CIFAR-10.
+        - A table: a frame of pandas, Polars or PyArrow; a .csv or .tsv file, also .gz; a .parquet, .arrow or .feather
+          file. What each column is, its role, is found by its values, and its name where that says more.
 
     All else is split by `seed`, with the same share of each class in both parts; a class with a single example is
     learned from.
@@ -70,13 +79,29 @@ def load(
         strict: Refuse an image file that cannot be read; else it is skipped and named in `notes`.
         cache: Folder of decoded pictures; None for SIMULACRA_CACHE, else the user's own. It can be deleted at any time.
         progress: Told the number of picture files read so far, and of all that there are to read.
+        roles: Of a table: roles of columns by name, in place of those found: numeric, integer, category, boolean,
+            datetime or identifier.
+        drop: Of a table: columns to leave out.
+        sep: Of a CSV file: what separates its columns; found if None.
+        target: Of a table: the column that people want to predict from the others; guessed if None.
 
     Raises:
         SimulacraError: The source is missing, of no known format, damaged, not finite, constant, too small, or of
-            images of different sizes, or longer than 1,024 pixels.
+            images of different sizes, or longer than 1,024 pixels. Of a table: a column of free text, a role that a
+            column cannot have, a row with more or fewer values than columns.
     """
     _check_options(seed, holdout, size)
     name = _known_name(source)
+    if name is None and _is_table(source):
+        if size is not None or not (labels is None or labels is False):
+            raise SimulacraError("a table has no images to resize, and its classes are a column: name that with target")
+        from simulacra.data.tables.loading import load_table
+
+        return load_table(source, seed=seed, holdout=holdout, roles=roles, drop=drop, sep=sep, target=target,
+                          fewest=MIN_EXAMPLES)  # fmt: skip
+    for option, value in {"roles": roles, "drop": drop, "sep": sep, "target": target}.items():
+        if value is not None:
+            raise SimulacraError(f"{option} is for tables, and {name or _named(source)} is none: leave out {option}")
     if name is not None and name.startswith("toy:"):
         if size is not None or not (labels is None or labels is False):
             raise SimulacraError(f"{name} has no images to resize and no labels: leave out size and labels")
@@ -124,7 +149,7 @@ def load(
 
 
 def kind_of(source: Any) -> str:
-    """The kind of data behind a source, "points" or "images", from its name or header alone.
+    """The kind of data behind a source, "points", "images" or "tables", from its name or header alone.
 
     Raises:
         SimulacraError: There is no such name or file, or it is of no known format.
@@ -132,6 +157,8 @@ def kind_of(source: Any) -> str:
     name = _known_name(source)
     if name is not None:
         return "points" if name.startswith("toy:") else "images"
+    if _is_table(source):
+        return "tables"
     if not isinstance(source, str | Path):
         return arrays.kind_of_shape(arrays.from_memory(source).shape, "the array")
     path = Path(source)
@@ -151,6 +178,17 @@ def kind(name: str) -> ModuleType:
     if name not in KINDS:
         raise SimulacraError(f'there is no kind of data "{name}": {suggest(name, KINDS)}')
     return import_module(KINDS[name])
+
+
+def _is_table(source: Any) -> bool:
+    """Whether it is a frame, or a file that is named as a table."""
+    if isinstance(source, str | Path):
+        return str(source).lower().endswith(_TABLE_SUFFIXES) and Path(source).is_file()
+    return type(source).__name__ in _FRAMES.get(type(source).__module__.split(".")[0], ())
+
+
+def _named(source: Any) -> str:
+    return str(source) if isinstance(source, str | Path) else "the array"
 
 
 def _known_name(source: Any) -> str | None:

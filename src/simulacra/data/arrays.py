@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -290,6 +290,11 @@ def _npz_keys(path: Path, keys: Mapping[str, str]) -> tuple[str, str | None, str
             f"{path} holds {', '.join(keys.values()) or 'no array'}: name the examples x (or images, data) and labels y"
         )
     return values, labels, None, None
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Arrays, or Tables, one after the other."""
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else type(parts[0]).concat(parts)
 
 
 def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

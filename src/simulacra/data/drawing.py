@@ -11,7 +11,7 @@ import base64
 import io
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -69,6 +69,25 @@ class Picture:
     title: str
     caption: str
     drawing: Figure | Sheet
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows of text that a page shows as a table.
+
+    Args:
+        place: Where: below the "figures", beside the "samples" or among the "copies".
+        title: A few words.
+        caption: How to read it, one or two sentences.
+        heading: Names of the columns.
+        rows: Cells, as many in each row; the first names the row.
+    """
+
+    place: Literal["figures", "samples", "copies"]
+    title: str
+    caption: str
+    heading: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 def panel(width: float = WIDTH, height: float = HEIGHT, *, grid: bool = True) -> tuple[Figure, Axes]:
@@ -164,6 +183,38 @@ def evenly(items: list[Any], most: int) -> list[Any]:
     if len(items) <= most:
         return list(items)
     return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
+
+
+def intervals(rows: list[dict[str, Any]], quantity: str) -> Figure:
+    """Figures with their intervals, one a line, and a tick where each would be by chance or guessing.
+
+    Args:
+        rows: "title", "value", "low", "high" and "baseline" of each; what is None is not drawn.
+        quantity: Name of the axis.
+    """
+    figure, axes = panel(5.4, 0.9 + 0.3 * len(rows))
+    for at, row in enumerate(rows):
+        if row.get("low") is not None and row.get("high") is not None:
+            axes.plot([row["low"], row["high"]], [at, at], color=BLUE, linewidth=2, solid_capstyle="butt")
+        if row.get("value") is not None:
+            axes.plot([row["value"]], [at], "o", color=BLUE, markersize=5, label="" if at else "found, 95 %")
+        if row.get("baseline") is not None:
+            axes.plot(
+                [row["baseline"]],
+                [at],
+                "|",
+                color=INK,
+                markersize=11,
+                markeredgewidth=2,
+                label="" if at else "baseline",
+            )
+    axes.set_yticks(np.arange(len(rows)), [row["title"] for row in rows], parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    label(axes, quantity, "")
+    legend(axes)
+    return figure
 
 
 def shares(

@@ -29,8 +29,8 @@ class Measured(NamedTuple):
         details: JSON-able findings behind the figures. Where the data fall into groups: "groups" ("modes" or
             "classes"), "shares" (name -> share of the samples), "expected" (name -> share of the real examples)
             and "missing" (names). Where labels were asked for: "label_accuracy" (name -> how often it is seen) and
-            "label_accuracy_expected" (the same of held-out examples). Of images: "nearest" (space -> what `Memory`
-            found).
+            "label_accuracy_expected" (the same of held-out examples). Of images and tables: "nearest" (space -> what
+            `Memory` found). What else a kind finds is for its own figures to read.
     """
 
     estimates: dict[str, Estimate]
@@ -42,19 +42,20 @@ class Measures(Protocol):
 
     Attributes:
         real: Held-out examples; measured like samples, they give the floor.
-        gaussian: Draws from one Gaussian fitted to the training split; measured like samples, they give the baseline.
+        baseline: Draws from what the kind's `BASELINE` names, made from the training split; measured like samples, they
+            give the baseline.
         real_labels: Class ids of `real`, (n,); None where no classes are told apart.
-        gaussian_labels: Class ids for `gaussian`, drawn with the training shares; None likewise.
+        baseline_labels: Class ids for `baseline`, drawn with the training shares; None likewise.
         exact: Figures whose floor is known in closed form, by name.
     """
 
-    real: Array
-    gaussian: Array
+    real: Any
+    baseline: Any
     real_labels: Array | None
-    gaussian_labels: Array | None
+    baseline_labels: Array | None
     exact: dict[str, float]
 
-    def __call__(self, values: Array, *, labels: Array | None = None, bootstrap: int = 0) -> Measured: ...
+    def __call__(self, values: Any, *, labels: Array | None = None, bootstrap: int = 0) -> Measured: ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,13 @@ class About:
     share: float = 0.0
     tolerance: float = 0.0
     reason: str = ""
+
+
+def finite_rows(values: Any) -> Array:
+    """Which examples hold no NaN and no infinity, bool (n,); of an array (n, ...), or of a Table."""
+    if isinstance(values, np.ndarray):
+        return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    return values.finite_rows()
 
 
 FAR = 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from simulacra.errors import SimulacraError
 
 if TYPE_CHECKING:
     from simulacra.data.points.densities import Density
+    from simulacra.data.tables.schema import Schema
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,11 +22,11 @@ class Split:
     """Examples and, where there are any, their class ids.
 
     Args:
-        values: Examples as they came in, (n, ...).
+        values: Examples as they came in, (n, ...); of tables a `Table`.
         labels: Class ids, int64 (n,); None where there are none.
     """
 
-    values: np.ndarray
+    values: Any  # np.ndarray, or a Table, which is sliced like one
     labels: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -32,6 +34,8 @@ class Split:
 
     def __repr__(self) -> str:
         labels = "" if self.labels is None else ", labelled"
+        if not isinstance(self.values, np.ndarray):
+            return f"Split({self.values!r})"
         return f"Split({len(self):,} x {self.values.shape[1:]} {self.values.dtype}{labels})"
 
     def take(self, index: Any) -> Split:
@@ -51,7 +55,7 @@ class Dataset:
 
     Args:
         name: "toy:ring", "mnist", "photos".
-        kind: "points" or "images".
+        kind: "points", "images" or "tables".
         source: What `load` can take again (an absolute path for files); None for arrays from memory.
         train: What models learn from.
         holdout: What they are judged on, and never see.
@@ -78,8 +82,14 @@ class Dataset:
         """Number of labels; 0 if there are none."""
         return len(self.classes)
 
+    @property
+    def schema(self) -> Schema | None:
+        """What the columns of a table are; None for other kinds of data."""
+        return self.train.values.schema if self.kind == "tables" else None
+
     def describe(self) -> dict[str, Any]:
         """What a Run notes of its data: all but the values, JSON-able."""
+        columns = {} if self.schema is None else {"schema": self.schema.to_json()}
         return {
             "name": self.name,
             "kind": self.kind,
@@ -90,9 +100,15 @@ class Dataset:
             "num_train": len(self.train),
             "num_holdout": len(self.holdout),
             "notes": list(self.notes),
+            **columns,
         }
 
     def __repr__(self) -> str:
+        if self.schema is not None:
+            roles = Counter(column.role for column in self.schema)
+            text = f"{self.name}: {len(self.train):,} rows of {len(self.schema)} columns to learn from, "
+            text += f"{len(self.holdout):,} held out; " + ", ".join(f"{n} {role}" for role, n in roles.most_common())
+            return text + (f'; target "{self.schema.target}"' if self.schema.target is not None else "")
         size = " x ".join(str(side) for side in self.train.values.shape[1:])
         text = f"{self.name}: {len(self.train):,} {self.kind} of {size} ({self.train.values.dtype}) to learn from, "
         text += f"{len(self.holdout):,} held out"

@@ -17,7 +17,7 @@ import numpy as np
 
 from simulacra.config import TrainingConfig
 from simulacra.errors import SimulacraError, suggest
-from simulacra.space import Batch, Space, Stored
+from simulacra.space import Batch, Known, Space, Stored
 
 ENGINES = {"torch": "simulacra.engines.pytorch", "numpy": "simulacra.engines.twin"}  # by the library that computes
 
@@ -88,8 +88,9 @@ class Model(Protocol):
         ...
 
     def draw(
-        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, **options: Any
-    ) -> Iterator[Batch]:
+        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, known: Known | None = None,
+        **options: Any,
+    ) -> Iterator[Batch]:  # fmt: skip
         """n examples in batches; example i depends on the seed and `start` + i alone.
 
         Args:
@@ -97,6 +98,7 @@ class Model(Protocol):
             seed: Any integer.
             start: Number of the first one.
             label: Class ids (n,); drawn as in the training data if None.
+            known: Parts of each example that are given or bounded, arrays of n rows.
             **options: Those of the family's `sample`.
         """
         ...

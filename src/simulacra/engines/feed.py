@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simulacra.space import Batch, Stored
+from simulacra.space import Batch, Known, Stored
 
 SHARE_OF_MEMORY = 0.5  # of a GPU's free memory that data may take; the rest is for weights and what a step keeps
 MOVED_AT_ONCE = 2**26  # bytes
@@ -62,6 +62,12 @@ def to_tensors(data: Any, device: torch.device | str) -> Any:
         label = None if data.label is None else _to_tensor(data.label, device)
         return dataclasses.replace(data, values=_to_tensor(data.values, device), label=label)
     return Batch(*(None if part is None else _to_tensor(part, device) for part in data))
+
+
+def known_to_tensors(known: Known, device: torch.device | str) -> Known:
+    """The same with tensors on a device for arrays."""
+    parts = (None if part is None else torch.as_tensor(part, device=device) for part in known[1:])
+    return Known(to_tensors(known.batch, device), *parts)
 
 
 def _to_tensor(array: Any, device: torch.device) -> Tensor:

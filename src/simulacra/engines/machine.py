@@ -42,10 +42,10 @@ def find_precision(config: TrainingConfig, device: torch.device) -> torch.dtype 
     """The type that networks compute in; None for that of their weights, float32.
 
     By default convolutions are in bfloat16 where the device multiplies it in hardware: there they take about half the
-    time. Perceptrons are in float32: they are not held up by products, and points need more than three digits.
+    time. Perceptrons are in float32, for points need more than three digits; tables, whose recipe is "fast", do not.
     """
-    if config.precision == "auto":
-        return torch.bfloat16 if config.network != "mlp" and has_bfloat16(device) else None
+    if config.precision == "fast" or (config.precision == "auto" and config.network != "mlp"):
+        return torch.bfloat16 if has_bfloat16(device) else None
     return torch.bfloat16 if config.precision == "bfloat16" else None
 
 

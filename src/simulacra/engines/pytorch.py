@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from simulacra.checkpoint import below, check_fit, damaged, read_arrays, write_arrays
 from simulacra.config import TrainingConfig
 from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK
-from simulacra.engines.feed import Feed, to_tensors
+from simulacra.engines.feed import Feed, known_to_tensors, to_tensors
 from simulacra.engines.machine import arrange, compile_networks, few_threads, find_device, find_precision, uncompiled
 from simulacra.engines.memory import explained, in_portions, train_within
 from simulacra.families import build
 from simulacra.noise import Noise
-from simulacra.space import Batch, Space, Stored
+from simulacra.space import Batch, Known, Space, Stored
 from simulacra.train import Progress, Training
 
 PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**21}  # of a sampler with convolutions: 2^18 take about half a gigabyte
@@ -67,12 +67,16 @@ class Model:
 
     @torch.no_grad()
     def draw(
-        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, **options: Any
-    ) -> Iterator[Batch]:
+        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, known: Known | None = None,
+        **options: Any,
+    ) -> Iterator[Batch]:  # fmt: skip
         def some(rows: slice) -> Batch:
             noise = Noise(seed, rows=rows.stop - rows.start, start=start + rows.start, device=self.device)
             part = None if label is None else torch.as_tensor(label[rows], device=self.device)
-            return to_arrays(self.network.sample(rows.stop - rows.start, label=part, noise=noise, **options))
+            given = None if known is None else known_to_tensors(known.rows(rows), self.device)
+            return to_arrays(
+                self.network.sample(rows.stop - rows.start, label=part, known=given, noise=noise, **options)
+            )
 
         yield from in_portions(n, self.rows_at_once, some, self._fewer)
 

@@ -16,7 +16,7 @@ from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.scratch import Noise, Progress, Training, train
 from simulacra.scratch.family import quiet
-from simulacra.space import Batch, Space
+from simulacra.space import Batch, Known, Space
 
 
 def on_gpu(device: str) -> bool:
@@ -55,8 +55,10 @@ class Model:
         }
 
     def draw(
-        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, **options: Any
-    ) -> Iterator[Batch]:
+        self, n: int, *, seed: int, start: int = 0, label: np.ndarray | None = None, known: Known | None = None,
+        **options: Any,
+    ) -> Iterator[Batch]:  # fmt: skip
+        assert known is None, "points have no parts that can be given"
         for rows in portions(n):
             noise = Noise(seed, rows=rows.stop - rows.start, start=start + rows.start)
             batch = self.network.sample(rows.stop - rows.start, noise=noise, **options)

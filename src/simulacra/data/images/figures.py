@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from simulacra.data.drawing import Picture, Sheet
+from simulacra.data.drawing import Listing, Picture, Sheet
 
 NUM_SAMPLES = 64  # in the large sheet
 MOST_FRAMES = 12
@@ -122,6 +122,11 @@ def neighbours(
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def listings(samples: Any, dataset: Any, details: dict[str, Any], examples: Mapping[int, Any]) -> list[Listing]:
+    """Images are shown as pictures alone."""
+    return []
 
 
 def frames(snapshots: Sequence[np.ndarray], dataset: Any) -> list[Sheet]:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from simulacra.data.drawing import REAL, Picture
+from simulacra.data.drawing import REAL, Listing, Picture
 from simulacra.data.points import inside, plots
 from simulacra.data.points.plots import Limits
 
@@ -65,6 +65,11 @@ def pictures(samples: np.ndarray, dataset: Any, details: dict[str, Any] | None =
         Picture(f"Columns {i} and {j}", "How two columns go together.", plots.pair(samples, real, i, j, limits))
         for i, j in pairs
     ]
+
+
+def listings(samples: Any, dataset: Any, details: dict[str, Any], examples: Mapping[int, Any]) -> list[Listing]:
+    """Points are shown as pictures alone."""
+    return []
 
 
 def frames(snapshots: Sequence[np.ndarray], dataset: Any) -> list[Figure]:

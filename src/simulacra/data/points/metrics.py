@@ -31,6 +31,7 @@ SLICE_BINS = 512
 BLOCKS = 50
 NEAR = 3.0
 DEFAULT_N = 50_000
+BASELINE = "one Gaussian"
 
 ABOUT: dict[str, About] = {
     "jsd": About(
@@ -231,7 +232,7 @@ class PointMeasures:
     """The figures of points. References: the exact density where there is one, else the training split."""
 
     real_labels: Array | None = None  # nothing here tells one label's points from another's
-    gaussian_labels: Array | None = None
+    baseline_labels: Array | None = None
 
     def __init__(self, dataset: Dataset, n: int, seed: int) -> None:
         train = np.asarray(dataset.train.values, dtype=np.float64)
@@ -240,7 +241,7 @@ class PointMeasures:
         self.dim = train.shape[1]
         self.slices = Slices((train - self.mean) / self.scale)
         self.real = real_examples(dataset, n, seed)
-        self.gaussian = Gaussian(train).sample(n, np.random.default_rng([seed, 17]))
+        self.baseline = Gaussian(train).sample(n, np.random.default_rng([seed, 17]))
         self.grid, self.masses = self._grid(train)
         self.modes = None if self.density is None else self.density.modes
         self.exact: dict[str, float] = {}

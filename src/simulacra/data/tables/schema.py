@@ -44,11 +44,13 @@ class Schema:
         columns: The columns.
         target: Name of the column that people want to predict from the others; None if there is none to name.
         frame: What the table came as: "file", "polars", "pandas" or "pyarrow".
+        sep: What separated its columns in a file of text.
     """
 
     columns: tuple[Column, ...]
     target: str | None = None
     frame: str = "file"
+    sep: str = ","
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -91,6 +93,6 @@ class Schema:
             columns = tuple(Column(**column) for column in state["columns"])
             if any(column.role not in ROLES for column in columns):
                 raise ValueError("an unknown role")
-            return cls(columns, state["target"], state["frame"])
+            return cls(columns, state["target"], state["frame"], state.get("sep", ","))
         except (KeyError, TypeError, ValueError) as error:
             raise SimulacraError(f"the schema of the table is damaged ({error}): restore it from a copy") from None

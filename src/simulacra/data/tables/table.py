@@ -33,8 +33,17 @@ class Table:
     def __getitem__(self, rows: Any) -> Table:
         if isinstance(rows, slice):
             return Table(self.frame[rows], self.schema)
-        index = np.asarray(rows)
+        index = np.atleast_1d(rows)
         return Table(self.frame[np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)], self.schema)
+
+    def finite_rows(self) -> np.ndarray:
+        """Which rows hold no NaN and no infinity, bool (n,): all, but for a model that has diverged."""
+        import polars as pl
+
+        floats = [
+            pl.col(name).is_finite().fill_null(True) for name, dtype in self.frame.schema.items() if dtype.is_float()
+        ]
+        return self.frame.select(pl.all_horizontal([pl.repeat(True, pl.len()), *floats])).to_series().to_numpy()
 
     def __repr__(self) -> str:
         return f"Table({len(self):,} rows x {len(self.schema)} columns)"

@@ -1,0 +1,265 @@
+"""Tables to model space and back: each column by its role, and no value that fewer than k rows share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from simulacra.data.tables.continuous import Continuous
+from simulacra.data.tables.discrete import RARE, Discrete, is_few
+from simulacra.data.tables.identifiers import Identifier, mix
+from simulacra.data.tables.lattice import Lattice
+from simulacra.data.tables.quantiles import K
+from simulacra.data.tables.schema import Column, Schema
+from simulacra.data.tables.table import Table
+from simulacra.errors import SimulacraError
+from simulacra.space import Batch, Known, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulacra.data import Split
+    from simulacra.data.tables.conditions import Condition
+
+Coder = Continuous | Discrete | Identifier
+CODERS: dict[str, type[Coder]] = {"continuous": Continuous, "discrete": Discrete, "identifier": Identifier}
+FARTHEST = 1e307  # between numbers: their distance and eight times it must be a float
+SEED = 20_240_229  # of the draws that spread equal values; every codec uses the same
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Codec:
+    """Codes each column of a table by what it is, and undoes it.
+
+    A column of many numbers or times is one number of x, and a companion in c if it has spikes or gaps; any other is
+    one variable of c, or two digits. A column of a single value and an identifier are in neither: the one comes back as
+    it was, the other new.
+
+    Args:
+        schema: Of the tables.
+        coders: One a column.
+        notes: What people should know: columns of one value, values pooled.
+    """
+
+    schema: Schema
+    coders: tuple[Coder, ...]
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def example_shape(values: Table) -> tuple[int, ...]:
+        """Shape of the continuous part of one row in model space: (d,), or () if there is none."""
+        coders = (_fit(column, values.frame[column.name])[0] for column in values.schema)
+        dim = sum(coder.dim for coder in coders)
+        return (dim,) if dim else ()
+
+    @classmethod
+    def fit(cls, split: Split, num_classes: int = 0) -> Codec:
+        """The codec of a training split.
+
+        Args:
+            split: `values` are a Table.
+            num_classes: 0: a table's target is a column like any other.
+
+        Raises:
+            SimulacraError: A column is free text, or no column has anything to learn.
+        """
+        table: Any = split.values
+        found = [_fit(column, table.frame[column.name]) for column in table.schema]
+        coders, notes = tuple(coder for coder, _ in found), tuple(note for _, note in found if note)
+        if not any(coder.dim or coder.sizes for coder in coders):
+            raise SimulacraError("all columns are identifiers, empty or of one value: pass a table with more to learn")
+        return cls(table.schema, coders, notes)
+
+    def __repr__(self) -> str:
+        return f"Codec({len(self.schema)} columns as {self.space})"
+
+    @property
+    def space(self) -> Space:
+        """Model space: as many numbers as continuous columns, and the variables of c, both in the columns' order."""
+        dim = sum(coder.dim for coder in self.coders)
+        return Space((dim,) if dim else (), tuple(size for coder in self.coders for size in coder.sizes))
+
+    def parts(self) -> Iterator[tuple[Column, Coder, int, slice]]:
+        """Each column with its coder, which number of x it has (-1 for none), and which variables of c."""
+        x = c = 0
+        for column, coder in zip(self.schema, self.coders, strict=True):
+            yield column, coder, x if coder.dim else -1, slice(c, c + len(coder.sizes))
+            x, c = x + coder.dim, c + len(coder.sizes)
+
+    def encode(self, values: Table, labels: Any = None) -> Batch:
+        """The Batch of a table: float32 (n, d), int64 (n, k), and no labels.
+
+        Equal values are spread by draws that depend on the number of the row alone, so the same table gives the same
+        Batch. What training did not have finds a place: numbers beyond the range in its last piece, words never seen
+        with the rare or else the most frequent, numbers of a few-valued column at the nearest, and a gap where
+        training had none at the most frequent value, or at any for a continuous column.
+
+        Raises:
+            SimulacraError: The table has other columns or types.
+        """
+        check_columns(values, self.schema)
+        n, space = len(values), self.space
+        x = np.empty((n, space.dim), dtype=np.float32)
+        c = np.empty((n, len(space.categories)), dtype=np.int64)
+        for number, (column, coder, place, variables) in enumerate(self.parts()):
+            if not coder.dim and not coder.sizes:
+                continue
+            uniform = np.random.default_rng([SEED, number]).random(n) if coder.dim else np.empty(0)
+            numbers, codes = coder.encode(values.frame[column.name], uniform)
+            if numbers is not None:
+                x[:, place] = numbers
+            for variable, code in zip(range(variables.start, variables.stop), codes, strict=True):
+                c[:, variable] = code
+        return Batch(x, c)
+
+    def store(self, values: Table, labels: Any = None) -> Batch:
+        """Training data for an engine: the Batch itself."""
+        return self.encode(values)
+
+    def decode(self, batch: Batch) -> Table:
+        """The Batch as a table of the columns, types and order that came in.
+
+        Identifiers are new and unlike within the batch; they depend on the numbers of the row and its place in the
+        batch. Batches that were decoded apart may repeat them: see `identified`.
+        """
+        x, c = np.asarray(batch.x), np.asarray(batch.c)
+        columns, keys = [], None
+        for column, coder, place, variables in self.parts():
+            if isinstance(coder, Identifier):
+                keys = _keys(x, c) if keys is None else keys
+                values = coder.fresh(keys)
+            else:
+                codes = [c[:, variable] for variable in range(variables.start, variables.stop)]
+                values = coder.decode(x[:, place] if coder.dim else None, codes, len(x))
+            columns.append(values.alias(column.name))
+        return Table(pl.DataFrame({series.name: series for series in columns}), self.schema)  # "" may be a name
+
+    def identified(self, table: Table, *, seed: int = 0, start: int = 0) -> Table:
+        """The table with new identifiers, no two alike, which depend on the seed and the number of the row alone.
+
+        Args:
+            table: Of this codec's columns.
+            seed: Other seeds give other identifiers, but for sequences of numbers, which run on from the same one.
+            start: Number of the first row.
+        """
+        rows = np.arange(start, start + len(table), dtype=np.uint64)
+        new = []
+        for number, (column, coder, _, _) in enumerate(self.parts()):
+            if isinstance(coder, Identifier):
+                key = mix(np.array([seed % 2**64, number], dtype=np.uint64))
+                new.append(coder.fresh(mix(mix(rows ^ key[0]) + key[1]), start).alias(column.name))
+        return Table(table.frame.with_columns(new), table.schema)
+
+    def known(self, conditions: Sequence[Condition], n: int) -> Known:
+        """What conditions say of n rows in model space, as arrays: see `conditions.known`."""
+        from simulacra.data.tables.known import known
+
+        return known(self, conditions, n)
+
+    def known_cells(self, table: Table) -> Known:
+        """The cells of a table that are not missing, as given; missing ones may not come out missing."""
+        from simulacra.data.tables.known import known_cells
+
+        return known_cells(self, table)
+
+    def state(self) -> dict[str, Any]:
+        """All that rebuilds the codec, JSON-able."""
+        return {
+            "kind": "tables",
+            "dtype": "table",
+            "schema": self.schema.to_json(),
+            "columns": [coder.state() for coder in self.coders],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Codec:
+        """The codec whose `state` this is.
+
+        Raises:
+            SimulacraError: A part of the state is missing or is no such thing.
+        """
+        try:
+            schema = Schema.from_json(state["schema"])
+            coders = tuple(CODERS[part["kind"]].restore(part) for part in state["columns"])
+            if len(coders) != len(schema):
+                raise ValueError("columns and schema do not fit")
+            return cls(schema, coders, tuple(state["notes"]))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise SimulacraError(f"the codec's state is damaged ({error}): restore config.json from a copy") from None
+
+
+def check_columns(table: Table, schema: Schema) -> None:
+    """Check that a table has the columns of a schema, of the same types.
+
+    Raises:
+        SimulacraError: It has not; the text names the columns.
+    """
+    theirs, ours = table.frame.columns, schema.names
+    lacking, extra = ([name for name in a if name not in b] for a, b in ((ours, theirs), (theirs, ours)))
+    if lacking or extra:
+        parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lack", lacking), ("have", extra)) if names]
+        raise SimulacraError(f"the rows {' and '.join(parts)}: pass the {len(ours)} columns that the model learned")
+    for column in schema:
+        dtype = str(table.frame.schema[column.name])
+        if dtype != column.dtype and column.role not in ("empty", "identifier"):
+            raise SimulacraError(f'column "{column.name}" is {dtype} and was {column.dtype} in training: convert it')
+
+
+def _fit(column: Column, values: pl.Series) -> tuple[Coder, str]:
+    """The coder of a training column, and what people should know of it."""
+    name = f'column "{column.name}"'
+    if column.role == "text":
+        raise SimulacraError(f"{name} is free text, which is not learned: drop it, or mark it as an identifier")
+    if column.role == "identifier":
+        return Identifier.fit(values), f"{name}: identifiers are not learned; new ones of the same pattern are made"
+    missing = values.null_count() > 0
+    if column.role == "empty" or values.null_count() == len(values):
+        return Discrete(column.dtype, (), False, True, 0), f"{name} is empty, and stays so"
+    raw = values.drop_nulls().to_physical()
+    raw = raw.cast(pl.Int64) if raw.dtype == pl.Boolean else raw
+    if raw.dtype == pl.String:
+        counted = raw.value_counts(name="rows")
+        distinct, counts = counted.to_series(0), counted["rows"].to_numpy().astype(np.int64)
+    else:
+        found, counts = np.unique(raw.to_numpy(), return_counts=True)
+        distinct = pl.Series(found, dtype=raw.dtype)
+    if column.role in ("numeric", "integer", "datetime"):
+        numbers = distinct.to_numpy()
+        if raw.dtype.is_float() and numbers[-1] / 2 - numbers[0] / 2 > FARTHEST / 2:
+            raise SimulacraError(f"{name}: from {numbers[0]:g} to {numbers[-1]:g} is too wide: rescale it")
+        lattice = Lattice.of(distinct.cast(values.dtype))
+        places = lattice.places(distinct.cast(values.dtype)) if lattice.whole else None
+        if counts.sum() >= K and not is_few(numbers, counts, places):
+            return Continuous.fit(numbers, counts, values.dtype, missing=missing), ""
+    coder = Discrete.fit(distinct.to_list(), counts, values.dtype, missing=missing)
+    return coder, _note(name, coder, counts)
+
+
+def _note(name: str, coder: Discrete, counts: np.ndarray) -> str:
+    rare = int((counts < K).sum()) if len(coder.values) < len(counts) else 0
+    if not coder.values and not coder.pooled:
+        return f"{name}: no value is shared by {K} rows, so none is kept, and it is left empty"
+    if not coder.values:
+        return f'{name}: no value is shared by {K} rows, so all are "{RARE}"'
+    text = ""
+    if rare:
+        become = f'"{RARE}"' if coder.pooled else "the most frequent" if coder.dtype == "String" else "the nearest kept"
+        text = f"{name}: {rare:,} of {len(counts):,} values are shared by fewer than {K} rows; they become {become}"
+    if not coder.sizes:
+        return f"{text}; one value is left" if text else f"{name} has one value, and keeps it"
+    return text
+
+
+def _keys(x: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Random bits of each row, uint64 (n,): of its numbers and its place."""
+    keys = mix(np.arange(1, len(x) + 1, dtype=np.uint64))
+    for column in range(x.shape[1]):
+        keys = mix(keys + np.ascontiguousarray(x[:, column], dtype=np.float32).view(np.uint32))
+    for column in range(c.shape[1]):
+        keys = mix(keys + c[:, column].astype(np.uint64))
+    return keys

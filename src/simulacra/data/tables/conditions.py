@@ -1,0 +1,253 @@
+"""Conditions on columns: read from words or Python values, checked, and asked of rows.
+
+A missing cell meets no condition but `column=` (None in Python), which asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from simulacra.data.tables.discrete import Discrete
+from simulacra.data.tables.identifiers import Identifier
+from simulacra.data.tables.quantiles import K
+from simulacra.data.tables.schema import Column
+from simulacra.errors import SimulacraError, suggest
+
+if TYPE_CHECKING:
+    from simulacra.data.tables.codec import Codec
+    from simulacra.data.tables.table import Table
+
+OPS = ("<=", ">=", "!=", "=", "<", ">")
+"""As they stand in a text, the longer first; "in" is the seventh."""
+
+TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+NAMED = 12  # values in an error's text
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What one column has to be.
+
+    Args:
+        column: Its name.
+        op: "=", "!=", "in", "<", "<=", ">" or ">=".
+        value: A word, number, bool, date or datetime; a tuple of them for "in"; None for missing ("=" and "!=" alone).
+    """
+
+    column: str
+    op: str
+    value: Any
+
+    def __str__(self) -> str:
+        if self.op == "in":
+            return f"{self.column} in {','.join(map(_text, self.value))}"
+        return f"{self.column}{self.op}{_text(self.value)}"
+
+
+def parse_conditions(where: Any, codec: Codec) -> tuple[Condition, ...]:
+    """Conditions that rows of the codec's table can meet.
+
+    Args:
+        where: Texts such as "income= >50K", "age>=60", "sex in Male,Female", "age=" for missing; or values by column:
+            a value to equal, (op, value), a list of values, None for missing, or a list of (op, value) that all hold.
+            Words are looked up as they are, then without the spaces around them. Times are ISO 8601.
+        codec: Says which columns and values there are.
+
+    Raises:
+        SimulacraError: A column or value is unknown, or no row can meet them all; the text says what can be asked.
+    """
+    from simulacra.data.tables.known import limits
+
+    found = []
+    for name, op, value in _triples(where, codec):
+        place = codec.schema.names.index(codec.schema[name].name)
+        column, coder = codec.schema.columns[place], codec.coders[place]
+        if isinstance(coder, Identifier):
+            raise SimulacraError(f'condition on "{name}": identifiers are made anew for each row; use another column')
+        found.append(Condition(name, op, _value(column, coder, op, value)))
+    limits(codec, found)
+    return tuple(found)
+
+
+def holds(table: Table, conditions: Iterable[Condition]) -> np.ndarray:
+    """Which rows meet all conditions, exactly: bool (n,)."""
+    met = np.ones(len(table), dtype=bool)
+    for condition in conditions:
+        met &= meets(table.frame[condition.column], condition).to_numpy()
+    return met
+
+
+def meets(values: pl.Series, condition: Condition) -> pl.Series:
+    """Which values (n,) meet a condition on their column, bool (n,)."""
+    op, value = condition.op, condition.value
+    if value is None:
+        return values.is_null() if op == "=" else values.is_not_null()
+    if op == "in":
+        parts = [meets(values, Condition(condition.column, "=", one)) for one in value]
+        met = parts[0]
+        for part in parts[1:]:
+            met = met | part
+        return met
+    if values.dtype.is_integer() and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        value = float(value)
+    other = pl.lit(value, dtype=values.dtype) if values.dtype.is_temporal() else pl.lit(value)
+    column = pl.col("values")
+    asked = {
+        "=": column == other, "!=": column != other, "<": column < other,
+        "<=": column <= other, ">": column > other, ">=": column >= other,
+    }[op]  # fmt: skip
+    return pl.DataFrame({"values": values}).select(asked.fill_null(False))["values"]
+
+
+def _triples(where: Any, codec: Codec) -> list[tuple[str, str, Any]]:
+    """Column, operator and value as they were written."""
+    if isinstance(where, str | Condition):
+        where = [where]
+    if isinstance(where, Mapping):
+        return [(name, *pair) for name, value in where.items() for pair in _pairs(value)]
+    if not isinstance(where, Sequence):
+        raise SimulacraError('conditions: pass {"column": value}, or texts such as "column>=value"')
+    return [
+        (one.column, one.op, one.value) if isinstance(one, Condition) else _split(str(one), codec.schema.names)
+        for one in where
+    ]
+
+
+def _pairs(value: Any) -> list[tuple[str, Any]]:
+    """Operators and values of what Python gives for a column."""
+    pair = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and value[0] in (*OPS, "==", "in")
+    if pair:
+        return [("=" if value[0] == "==" else value[0], value[1])]
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        if len(value) and all(isinstance(one, tuple) for one in value):
+            return [pair for one in value for pair in _pairs(one)]
+        return [("in", list(value))]
+    return [("=", value)]
+
+
+def _split(text: str, names: list[str]) -> tuple[str, str, Any]:
+    """Column, operator and value of a text; the longest column name that fits, for names may have operators in them."""
+    for name in sorted(names, key=len, reverse=True):
+        if not text.startswith(name):
+            continue
+        rest = text[len(name) :]
+        if rest.lstrip().startswith("in ") and rest[:1] == " ":
+            return name, "in", [one.strip() for one in rest.lstrip()[3:].split(",")]
+        op = next((op for op in OPS if rest.lstrip().startswith(op)), None)
+        if op is not None:
+            value = rest.lstrip()[len(op) :]
+            return name, op, value if value.strip() else None
+    at = min((text.find(op) for op in OPS if op in text), default=-1)
+    if at <= 0:
+        raise SimulacraError(f'condition "{text}": write column, operator and value, such as "{names[0]}=value"')
+    raise SimulacraError(f'condition "{text}": no column "{text[:at].strip()}": {suggest(text[:at].strip(), names)}')
+
+
+def _value(column: Column, coder: Any, op: str, value: Any) -> Any:
+    """The value of a condition in the column's own type.
+
+    Raises:
+        SimulacraError: It is none, or is not among those that the column has.
+    """
+    where = f'condition on "{column.name}"'
+    if op not in (*OPS, "in"):
+        raise SimulacraError(f'{where}: no operator "{op}": {suggest(op, [*OPS, "in"])}')
+    if op == "in":
+        if not isinstance(value, list | tuple | set | frozenset | np.ndarray) or not len(value):
+            raise SimulacraError(f"{where}: give at least one value after in")
+        return tuple(_value(column, coder, "=", one) for one in value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        if op not in ("=", "!="):
+            raise SimulacraError(f"{where}: no value after {op}: give one")
+        return None
+    if op not in ("=", "!=") and column.role in ("category", "boolean"):
+        raise SimulacraError(f'{where}: {op} needs numbers or times, and these are words: write "{column.name}=word"')
+    value = value.item() if isinstance(value, np.generic) else value
+    if column.role == "category":
+        return _word(where, coder, str(value))
+    if column.role == "boolean":
+        word = str(value).strip().lower()
+        for truth, words in ((True, TRUE), (False, FALSE)):
+            if word in words or word == str(column.text.get(str(truth).lower(), "")).lower():
+                return truth
+        raise SimulacraError(f'{where}: "{value}" is neither true nor false: write one of them')
+    if column.role == "datetime":
+        return _time(where, column, value)
+    if column.role == "empty":
+        raise SimulacraError(f"{where}: it is empty in all rows; choose another column")
+    return _number(where, value)
+
+
+def _word(where: str, coder: Discrete, word: str) -> str:
+    values = [value for value in coder.options().to_list() if value is not None]
+    if word in values:
+        return word
+    for value in values:
+        if value.strip() == word.strip():
+            return value
+    near = get_close_matches(word, values[:10_000], n=1, cutoff=0.5)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    raise SimulacraError(f'{where}: no value "{word}" that {K} rows or more have: {hint}Known: {_named(values)}')
+
+
+def _number(where: str, value: Any) -> int | float:
+    if not isinstance(value, bool):
+        try:
+            if not isinstance(value, float) or value == int(value):
+                return int(value)  # and no float, which would round a large one
+        except (TypeError, ValueError, OverflowError):
+            pass
+        try:
+            number = float(value)
+            if math.isfinite(number):
+                return number
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise SimulacraError(f'{where}: "{value}" is no number: write one, such as 40 or -1.5')
+
+
+def _time(where: str, column: Column, value: Any) -> date | datetime:
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value.strip())
+        elif not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+    except (ValueError, AttributeError):
+        raise SimulacraError(f'{where}: "{value}" is no time: write 2024-02-29 or 2024-02-29T13:30') from None
+    if column.dtype == "Date":
+        if value.time() != datetime.min.time():
+            raise SimulacraError(f"{where}: it holds dates without a time: write one such as {value.date()}")
+        return value.date()
+    zone = getattr(_dtype(column), "time_zone", None)
+    if zone is None and value.tzinfo is not None:
+        raise SimulacraError(f"{where}: its times have no zone: leave it out")
+    if zone is None:
+        return value
+    return value.replace(tzinfo=ZoneInfo(zone)) if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
+
+
+def _dtype(column: Column) -> Any:
+    from simulacra.data.tables.lattice import dtype_of
+
+    return dtype_of(column.dtype)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return "" if value is None else f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _named(values: Sequence[Any]) -> str:
+    """Values for an error's text."""
+    more = f", ... ({len(values):,} in all)" if len(values) > NAMED else ""
+    return ", ".join(_text(value) for value in values[:NAMED]) + more

@@ -1,0 +1,176 @@
+"""Dates and times as files write them: found, read and written again.
+
+A format is a dict: `format` for strftime, where "%-d" is a day without a leading zero; `fraction` [fewest, most] digits
+of seconds; `zone`, what follows: "Z", an offset such as "+02:00", or "+hh:mm" where offsets differ, which are read in
+UTC; `missing`. Of columns that were no text only `unit` is known. `unit` is the coarsest step that all values are
+multiples of: year, month, day, hour, minute, second, millisecond, microsecond.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+UNITS = ("year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond")
+_GLANCE = 200
+_DATES = {  # what a date looks like, and the ways to read that, likeliest first
+    r"\d{4}-\d{1,2}-\d{1,2}": ("%Y-%m-%d",),
+    r"\d{4}/\d{1,2}/\d{1,2}": ("%Y/%m/%d",),
+    r"\d{4}\.\d{1,2}\.\d{1,2}": ("%Y.%m.%d",),
+    r"\d{1,2}/\d{1,2}/\d{4}": ("%m/%d/%Y", "%d/%m/%Y"),
+    r"\d{1,2}\.\d{1,2}\.\d{4}": ("%d.%m.%Y", "%m.%d.%Y"),
+    r"\d{1,2}-\d{1,2}-\d{4}": ("%d-%m-%Y", "%m-%d-%Y"),
+    r"\d{1,2}/\d{1,2}/\d{2}": ("%m/%d/%y", "%d/%m/%y", "%y/%m/%d"),
+    r"\d{1,2}\.\d{1,2}\.\d{2}": ("%d.%m.%y",),
+    r"\d{1,2}-[A-Za-z]{3}-\d{4}": ("%d-%b-%Y",),
+    r"\d{1,2}-[A-Za-z]{3}-\d{2}": ("%d-%b-%y",),
+    r"\d{1,2} [A-Za-z]{3} \d{4}": ("%d %b %Y",),
+    r"\d{1,2} [A-Za-z]{3,9} \d{4}": ("%d %B %Y",),
+    r"[A-Za-z]{3} \d{1,2}, \d{4}": ("%b %d, %Y",),
+    r"[A-Za-z]{3,9} \d{1,2}, \d{4}": ("%B %d, %Y",),
+    r"\d{8}": ("%Y%m%d",),
+}
+_MONTHS = {r"\d{4}-\d{2}": ("%Y-%m",), r"\d{2}/\d{4}": ("%m/%Y",), r"[A-Za-z]{3}-\d{4}": ("%b-%Y",)}
+_TIMES = {
+    r"\d{1,2}:\d{2}": "%H:%M",
+    r"\d{1,2}:\d{2}:\d{2}": "%H:%M:%S",
+    r"\d{1,2}:\d{2}:\d{2}\.\d{1,9}": "%H:%M:%S%.f",
+    r"\d{1,2}:\d{2} [AaPp][Mm]": "%I:%M %p",
+    r"\d{1,2}:\d{2}:\d{2} [AaPp][Mm]": "%I:%M:%S %p",
+}
+_ZONE = r"( ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))"
+_FRACTION = r"(?:\.\d{1,9})?"
+
+
+def find_datetimes(words: pl.Series) -> dict[str, Any] | None:
+    """How distinct words write dates or times; None if they do not."""
+    if not len(words):
+        return None
+    first = str(words[0])
+    if not 6 <= len(first) <= 40 or not any(map(str.isdigit, first)):
+        return None
+    for pattern, format in _candidates():
+        if re.fullmatch(pattern, first) is None:
+            continue
+        fits = f"^(?:{pattern})$"
+        if not words.head(_GLANCE).str.contains(fits).all() or not words.str.contains(fits).all():
+            continue
+        text: dict[str, Any] = {"format": format}
+        if pattern.endswith(_ZONE):
+            zones = words.str.extract(_ZONE + "$").unique().to_list()
+            text["zone"] = zones[0] if len(zones) == 1 else _zone_style(zones[0])
+        if "%.f" in format:
+            places = words.str.extract(r":\d{2}\.(\d+)").str.len_bytes().fill_null(0)
+            text["fraction"] = [places.min(), places.max()]
+        parsed = parse_datetimes(words, text)
+        if parsed.null_count():
+            continue
+        if format == "%Y-%m" and not parsed.dt.year().is_between(1800, 2200).all():
+            continue
+        text["format"] = _unpadded(words, format)
+        return text | {"unit": unit_of(parsed)}
+    return None
+
+
+@cache
+def _candidates() -> list[tuple[str, str]]:
+    found = [(date, form) for date, forms in (_DATES | _MONTHS).items() for form in forms]
+    for date, forms in _DATES.items():
+        for join in (" ", "T"):
+            for time, time_form in _TIMES.items():
+                zones = ("", _ZONE) if "%H" in time_form else ("",)
+                found += [(f"{date}{join}{time}{zone}", f"{form}{join}{time_form}") for form in forms for zone in zones]
+        for join in (" ", "T"):  # fractions that are left out where they are 0
+            time = r"\d{1,2}:\d{2}:\d{2}" + _FRACTION
+            found += [
+                (f"{date}{join}{time}{zone}", f"{form}{join}%H:%M:%S%.f") for form in forms for zone in ("", _ZONE)
+            ]
+    return found
+
+
+def parse_datetimes(series: pl.Series, text: dict[str, Any]) -> pl.Series:
+    """Words as Date, or Datetime in microseconds, in UTC where they have a zone; null where they are none."""
+    format = text["format"].replace("%-", "%")
+    if "%H" not in format and "%I" not in format:
+        if "%d" not in format:
+            series, format = series + "|01", f"{format}|%d"
+        return series.str.strptime(pl.Date, format, strict=False)
+    if "zone" not in text:
+        return series.str.strptime(pl.Datetime("us"), format, strict=False)
+    zone = series.str.extract(_ZONE + "$")
+    local = series.str.replace(_ZONE + "$", "").str.strptime(pl.Datetime("us"), format, strict=False)
+    signs = pl.select(pl.when(zone.str.contains("-", literal=True)).then(-1).otherwise(1)).to_series()
+    hours = zone.str.extract(r"[+-](\d{2})").cast(pl.Int64).fill_null(0)
+    minutes = zone.str.extract(r"[+-]\d{2}:?(\d{2})").cast(pl.Int64).fill_null(0)
+    offset = (signs * (hours * 60 + minutes) * 60_000_000).cast(pl.Duration("us"))
+    there = pl.select(pl.when(zone.is_not_null()).then(local - offset)).to_series()
+    return there.dt.replace_time_zone("UTC").alias(series.name)
+
+
+def write_datetimes(series: pl.Series, text: dict[str, Any]) -> pl.Series:
+    """Dates and times as words."""
+    if "format" not in text:
+        if series.dtype == pl.Date:
+            return series.dt.to_string("%Y-%m-%d")
+        fraction = {"millisecond": "%.3f", "microsecond": "%.6f"}.get(text.get("unit", "second"), "")
+        zoned = getattr(series.dtype, "time_zone", None) is not None
+        return series.dt.to_string(f"%Y-%m-%d %H:%M:%S{fraction}{'%:z' if zoned else ''}")
+    zone, format = text.get("zone"), text["format"]
+    if zone is not None:
+        sign, hours, minutes = (re.findall(r"([+-])(\d{2}):?(\d{2})?", zone) or [("+", "0", "0")])[0]
+        shift = (int(hours) * 60 + int(minutes or 0)) * (-1 if sign == "-" else 1)
+        series = _shifted(series, shift)
+        format += zone.replace("%", "%%")
+    if "%.f" not in format:
+        return series.dt.to_string(format)
+    low, high = text["fraction"]
+    out = series.dt.to_string(format.replace("%.f", "\x1f%.9f\x1f"))
+    before, digits, after = (out.str.extract(r"^([^\x1f]*)\x1f\.([^\x1f]*)\x1f(.*)$", part) for part in (1, 2, 3))
+    digits = digits.str.slice(0, high)
+    digits = digits.str.slice(0, low) + digits.str.slice(low).str.strip_chars_end("0") if low < high else digits
+    dot = pl.select(pl.when(digits.str.len_bytes() > 0).then(pl.lit(".")).otherwise(pl.lit(""))).to_series()
+    return (before + dot + digits + after).alias(series.name)
+
+
+def unit_of(series: pl.Series) -> str:
+    """The coarsest of `UNITS` that all dates or times are multiples of."""
+    values = series.drop_nulls()
+    if series.dtype == pl.Date:
+        if (values.dt.day() != 1).any():
+            return "day"
+        return "month" if (values.dt.month() != 1).any() else "year"
+    steps = {"microsecond": 1_000, "millisecond": 1_000_000, "second": 60_000_000, "minute": 3_600_000_000,
+             "hour": 86_400_000_000}  # fmt: skip
+    micros = values.dt.epoch("us")
+    for unit, step in steps.items():
+        if (micros % step != 0).any():
+            return unit
+    return "day"
+
+
+def _shifted(series: pl.Series, minutes: int) -> pl.Series:
+    """The clock of that offset, as a time without a zone."""
+    local = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return (local.dt.epoch("us") + minutes * 60_000_000).cast(pl.Datetime("us"))
+
+
+def _zone_style(zone: str) -> str:
+    """UTC in the style of an offset, for offsets that differ."""
+    return "+00:00" if ":" in zone else "+0000" if len(zone.strip()) == 5 else "Z" if "Z" in zone else "+00"
+
+
+def _unpadded(words: pl.Series, format: str) -> str:
+    """The format with "-" before what is written without leading zeros."""
+    time = format.find("%H") if "%H" in format else format.find("%I")
+    date = format if time < 0 else format[: max(time - 1, 0)]
+    clock = "" if time < 0 else format[len(date) :]
+    separated = re.search(r"[-/. ]", date) is not None
+    if separated and words.str.contains(r"^\d[-/. ]|^\d{4}[-/.]\d[-/.]|[A-Za-z] \d,|^\d{1,2}[-/.]\d[-/.]"
+                                        r"|^\d{4}[-/.]\d{1,2}[-/.]\d(?:\D|$)").any():  # fmt: skip
+        date = date.replace("%d", "%-d").replace("%m", "%-m")
+    if clock and words.str.contains(r"[ T]\d:\d{2}").any():
+        clock = clock.replace("%H", "%-H").replace("%I", "%-I")
+    return date + clock

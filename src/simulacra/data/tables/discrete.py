@@ -1,0 +1,181 @@
+"""Discrete: a column of words, of true and false, or of few numbers, as one variable of c or as two digits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from simulacra.data.tables.lattice import dtype_of
+from simulacra.data.tables.quantiles import K
+
+RARE = "(rare)"
+MOST_VALUES = 256
+"""Of one variable of c. With more, a value is two digits."""
+
+FEW_VALUES = 50
+SPARSE = 4
+"""A column of up to 256 numbers is discrete too if the lattice between its ends has 4 times as many places."""
+
+UNCOVERED = 0.1
+"""Share of the rows outside the most frequent value that may be in values too rare to be kept."""
+
+
+def is_few(values: np.ndarray, counts: np.ndarray, places: np.ndarray | None) -> bool:
+    """Whether a column of these distinct numbers, rising, is discrete.
+
+    Args:
+        values: Distinct values, (m,).
+        counts: Rows of each, (m,).
+        places: On the lattice, (m,); None if there is none.
+
+    Up to 50 are; up to 256 if they lie far apart, as prices in a list do and ages do not. But only if values that at
+    least k rows share are nearly all.
+    """
+    if len(values) > MOST_VALUES:
+        return False
+    if len(values) > FEW_VALUES and places is not None and places[-1] - places[0] < SPARSE * len(places):
+        return False
+    rare = counts[counts < K].sum()
+    return bool(rare <= UNCOVERED * (counts.sum() - counts.max()))
+
+
+@dataclass(frozen=True, eq=False)
+class Discrete:
+    """Values by number: numbers and times rise, words by how often they occur; then RARE, if words pool; then missing.
+
+    With more than 256 values, value i is the digits `i // base` and `i % base`, and missing is one more first digit.
+
+    Args:
+        dtype: Name of the Polars type.
+        values: What is kept, as Python holds what Polars counts: words, numbers, days or microseconds, 0 and 1.
+        pooled: Words that fewer than k rows share become RARE. Else they become the most frequent value, and numbers
+            and times the nearest.
+        missing: Missing is a value.
+        usual: Number of the most frequent value: what a missing value becomes where training had none.
+    """
+
+    dtype: str
+    values: tuple[str | int | float, ...]
+    pooled: bool
+    missing: bool
+    usual: int
+
+    dim = 0
+
+    @classmethod
+    def fit(cls, values: list[Any], counts: np.ndarray, dtype: Any, *, missing: bool) -> Discrete:
+        """The coder of distinct values, numbers rising (as Polars counts them), and of how many rows have each."""
+        words, always = dtype == pl.String, dtype == pl.Boolean
+        kept = np.flatnonzero(counts >= (1 if always else K))
+        pooled = False
+        if words:
+            kept = kept[np.lexsort(([values[i] for i in kept], -counts[kept]))] if len(kept) else kept
+            pooled = (len(kept) == 0 and len(values) > 0) or bool(counts[counts < K].sum() >= K)
+        found = tuple(values[i] for i in kept)
+        if words:
+            found = tuple(value for value in found if value != RARE) if pooled else found
+        usual = int(np.argmax(counts[kept])) if len(kept) and not words else 0
+        return cls(str(dtype), found, pooled, missing or not (found or pooled), usual)
+
+    @property
+    def count(self) -> int:
+        """Number of values, RARE and missing included."""
+        return len(self.values) + self.pooled + self.missing
+
+    @property
+    def base(self) -> int | None:
+        """Of the two digits; None where a value is one variable."""
+        given = len(self.values) + self.pooled
+        return None if given <= MOST_VALUES else int(np.ceil(np.sqrt(given)))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of values of each variable of c; none where there is a single value."""
+        if self.count == 1:
+            return ()
+        if self.base is None:
+            return (self.count,)
+        return (-(-(len(self.values) + self.pooled) // self.base) + self.missing, self.base)
+
+    def digits(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """Values of the variables of c, (n,) each, for values by number (n,)."""
+        if not self.sizes:
+            return []
+        if self.base is None:
+            return [numbers]
+        first, second = np.divmod(numbers, self.base)
+        if self.missing:
+            gap = numbers == self.count - 1
+            first, second = np.where(gap, self.sizes[0] - 1, first), np.where(gap, 0, second)
+        return [first, second]
+
+    def encode(self, values: pl.Series, uniform: np.ndarray) -> tuple[None, list[np.ndarray]]:
+        """No x, and the variables of c, int64 (n,) each; what was never kept goes where `values` of it went."""
+        raw = values.to_physical()
+        raw = raw.cast(pl.Int64) if raw.dtype == pl.Boolean else raw
+        numbers = np.full(len(raw), self.usual, dtype=np.int64)
+        if self.values:
+            kept = pl.Series(self.values, dtype=raw.dtype)
+            places = pl.Series(np.arange(len(kept)))
+            found = raw.replace_strict(kept, places, default=None, return_dtype=pl.Int64)
+            unknown = (found.is_null() & raw.is_not_null()).to_numpy()
+            numbers = found.fill_null(self.usual).to_numpy().astype(np.int64)
+            if unknown.any():
+                numbers[unknown] = self._nearest(raw.filter(pl.Series(unknown)))
+        elif self.pooled:
+            numbers[:] = 0
+        if self.missing:
+            numbers[raw.is_null().to_numpy()] = self.count - 1
+        return None, self.digits(numbers)
+
+    def _nearest(self, raw: pl.Series) -> np.ndarray:
+        """Numbers of the values that stand for unknown ones: RARE or the most frequent word, the nearest number."""
+        if raw.dtype == pl.String:
+            return np.full(len(raw), len(self.values) if self.pooled else self.usual)
+        kept, asked = np.array(self.values, dtype=np.float64), raw.cast(pl.Float64).to_numpy()
+        return np.searchsorted((kept[1:] + kept[:-1]) / 2, asked)
+
+    def decode(self, x: np.ndarray | None, codes: list[np.ndarray], size: int) -> pl.Series:
+        """The column of `size` rows; two digits that no value has stand for the last one."""
+        options = self.options()
+        if not codes:
+            return options.new_from_index(0, size)
+        if self.base is None:
+            return options.gather(codes[0])
+        numbers = np.minimum(codes[0] * self.base + codes[1], len(self.values) + self.pooled - 1)
+        if self.missing:
+            numbers = np.where(codes[0] == self.sizes[0] - 1, self.count - 1, numbers)
+        return options.gather(numbers)
+
+    def options(self) -> pl.Series:
+        """The values by number, missing as null."""
+        return self._options
+
+    @cached_property
+    def _options(self) -> pl.Series:
+        dtype = dtype_of(self.dtype)
+        values: list[Any] = [*self.values, *([RARE] if self.pooled else []), *([None] if self.missing else [])]
+        if dtype == pl.Boolean:
+            return pl.Series([None if value is None else bool(value) for value in values], dtype=dtype)
+        return pl.Series(values, dtype=pl.Series([], dtype=dtype).to_physical().dtype).cast(dtype)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "kind": "discrete",
+            "dtype": self.dtype,
+            "values": list(self.values),
+            "pooled": self.pooled,
+            "missing": self.missing,
+            "usual": self.usual,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Discrete:
+        """The coder whose `state` this is."""
+        pooled, missing = bool(state["pooled"]), bool(state["missing"])
+        return cls(state["dtype"], tuple(state["values"]), pooled, missing, int(state["usual"]))

@@ -1,0 +1,205 @@
+"""Frames in and out: pandas, Polars and PyArrow, with the types, the order and the names that they came with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from simulacra.data.tables.formats import to_text
+from simulacra.data.tables.schema import Column
+from simulacra.data.tables.table import Table
+from simulacra.errors import SimulacraError
+
+NESTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Columns on their way in, before they have roles.
+
+    Args:
+        frame: Missing values are null; columns of text are not yet looked at.
+        kind: What it came as: "file", "polars", "pandas" or "pyarrow".
+        natives: Name of the type of each column in the frame that came in; {} for text.
+        texts: What else is to be remembered of a column: its categories, its missing value.
+        where: What errors call it.
+        locate: The place of a row, in words.
+        sep: What separated the columns of a file.
+        notes: What the user should know.
+    """
+
+    frame: pl.DataFrame
+    kind: str
+    natives: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    where: str = "the frame"
+    locate: Callable[[int], str] = lambda row: f"row {row:,} (counted from 0)"
+    sep: str = ","
+    notes: tuple[str, ...] = ()
+
+
+def from_frame(native: Any) -> Incoming:
+    """A frame's columns, ready to be given roles.
+
+    Raises:
+        SimulacraError: A column has no name, the name of another, or a type that is no column of a table.
+    """
+    import narwhals as nw
+    from narwhals.dependencies import is_pandas_dataframe, is_polars_dataframe, is_polars_lazyframe
+
+    native = nw.to_native(native, pass_through=True)
+    if is_polars_lazyframe(native):
+        native = native.collect()
+    if is_polars_dataframe(native):
+        return from_polars(native, where="the frame", kind="polars")
+    if is_pandas_dataframe(native):
+        from simulacra.data.tables.pandas_frames import from_pandas
+
+        return from_pandas(native)
+    names = list(native.schema.names)
+    _check_twice(names)
+    natives = {name: str(native.schema.field(name).type) for name in names}
+    found = pl.from_arrow(native)
+    assert isinstance(found, pl.DataFrame)
+    incoming = from_polars(found, where="the frame", kind="pyarrow")
+    return Incoming(incoming.frame, "pyarrow", natives, incoming.texts)
+
+
+def to_native(table: Table) -> Any:
+    """The frame that such a table came as: the same library, types, order and names; Polars for a file."""
+    if table.schema.frame == "pandas":
+        from simulacra.data.tables.pandas_frames import to_pandas
+
+        return to_pandas(table)
+    if table.schema.frame == "pyarrow":
+        return _to_arrow(table)
+    return in_polars(table)
+
+
+def in_polars(table: Table) -> pl.DataFrame:
+    """A table's values in Polars' types: those that came in where they were Polars', else those of the roles."""
+    if table.schema.frame not in ("polars", "file"):
+        return table.frame
+    return pl.DataFrame({column.name: to_polars(table.frame[column.name], column) for column in table.schema})
+
+
+# --- Polars ------------------------------------------------------------------------------------------------------
+
+
+def from_polars(frame: pl.DataFrame, *, where: str, kind: str) -> Incoming:
+    """A Polars frame's columns as text, numbers, bools and times."""
+    columns, natives, texts = {}, {}, {}
+    for series in frame:
+        name, dtype = series.name, series.dtype
+        natives[name] = str(dtype.base_type() if isinstance(dtype, pl.Enum) else dtype)
+        if isinstance(dtype, NESTED):
+            raise SimulacraError(
+                f'{where}, column "{name}": holds {dtype}, which is no column of a table: turn it into columns of '
+                f"numbers and words, or leave it out (--drop {name}; drop=[{name!r}] in Python)"
+            )
+        if isinstance(dtype, pl.Enum | pl.Categorical):
+            known = dtype.categories.to_list() if isinstance(dtype, pl.Enum) else None
+            texts[name] = {} if known is None else {"categories": known, "ordered": True}
+            series = series.cast(pl.String)
+        elif isinstance(dtype, pl.Decimal):
+            texts[name] = {"decimals": [dtype.scale, dtype.scale]}
+            series = series.cast(pl.Float64)
+        elif isinstance(dtype, pl.Time | pl.Duration):
+            series = series.to_physical()
+        elif dtype.is_float() and series.is_nan().any():
+            texts[name] = {"nan": True}
+            series = series.fill_nan(None)
+        columns[name] = series
+    return Incoming(pl.DataFrame(columns), kind, natives, texts, where=where)
+
+
+def to_polars(series: pl.Series, column: Column) -> pl.Series:
+    """A column of a table with the Polars type that it came with."""
+    name = column.native
+    if column.text.get("nan") and series.dtype.is_float():
+        series = series.fill_null(float("nan"))
+    if not name or name == str(series.dtype):
+        return series
+    if name in ("Enum", "Categorical"):
+        words = series.cast(pl.String)
+        if name == "Categorical":
+            return words.cast(pl.Categorical)
+        known = column.text.get("categories", [])
+        extra = words.drop_nulls().unique().sort().to_list()
+        return words.cast(pl.Enum([*known, *(word for word in extra if word not in set(known))]))
+    if name == "String":
+        return to_text(series, column)
+    dtype = polars_dtype(name)
+    if series.dtype == pl.String and dtype == pl.Boolean:
+        return series.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    if series.dtype == pl.String and dtype.is_numeric():  # categories and identifiers of numbers
+        series = series.cast(pl.Float64 if dtype.is_float() or dtype.is_decimal() else pl.Int64, strict=False)
+    if dtype.is_integer() and series.dtype.is_float():
+        series = series.round(0)
+    if dtype.is_temporal() and series.dtype.is_integer() and dtype in (pl.Time, pl.Duration):
+        return series.cast(pl.Int64).cast(dtype)
+    return series.cast(dtype, strict=False)
+
+
+def polars_dtype(name: str) -> pl.DataType:
+    """The Polars type of a name such as "Int8" or "Datetime(time_unit='us', time_zone=None)"."""
+    base, _, rest = name.partition("(")
+    values = [value.strip(" ')\"") for value in re.findall(r"=([^,)]+)", rest)] or re.findall(r"\d+", rest)
+    if base == "Datetime":
+        return pl.Datetime(values[0], None if values[1] == "None" else values[1])  # pyright: ignore[reportArgumentType]
+    if base == "Duration":
+        return pl.Duration(values[0])  # pyright: ignore[reportArgumentType]
+    if base == "Decimal":
+        return pl.Decimal(int(values[0]), int(values[1]))
+    return getattr(pl, base)()
+
+
+# --- PyArrow -----------------------------------------------------------------------------------------------------
+
+
+def _to_arrow(table: Table) -> Any:
+    import pyarrow as pa
+
+    arrays = [to_arrow(table.frame[column.name], column, column.native) for column in table.schema]
+    return pa.table(arrays, names=table.schema.names)
+
+
+def to_arrow(series: pl.Series, column: Column, native: str) -> Any:
+    """A column of a table as a PyArrow array of the type of that name."""
+    import pyarrow as pa
+
+    kind = _arrow_type(pa, native)
+    if pa.types.is_dictionary(kind):
+        return series.cast(pl.String).to_arrow().cast(kind.value_type).dictionary_encode().cast(kind)
+    if pa.types.is_decimal(kind):
+        return to_text(series, column).to_arrow().cast(pa.string()).cast(kind)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        series = to_text(series, column)
+    elif pa.types.is_boolean(kind) and series.dtype == pl.String:
+        series = series.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    elif series.dtype == pl.String and not pa.types.is_null(kind):
+        series = series.cast(pl.Float64 if pa.types.is_floating(kind) else pl.Int64, strict=False)
+    if pa.types.is_integer(kind) and series.dtype.is_float():
+        series = series.round(0).cast(pl.Int64)
+    return series.to_arrow().cast(kind)
+
+
+def _arrow_type(pa: Any, name: str) -> Any:
+    """The Arrow type of a name such as "int8", "timestamp[us, tz=UTC]" or "decimal128(10, 2)"."""
+    if found := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", name):
+        return pa.timestamp(found[1], tz=found[2])
+    if found := re.fullmatch(r"decimal(\d+)\((\d+), (\d+)\)", name):
+        return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
+    if found := re.fullmatch(r"dictionary<values=(\w+), indices=(\w+), ordered=(\d)>", name):
+        return pa.dictionary(pa.type_for_alias(found[2]), pa.type_for_alias(found[1]), ordered=found[3] == "1")
+    return pa.type_for_alias(name)
+
+
+def _check_twice(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SimulacraError(f'the frame: {names.count(name)} columns are named "{name}": rename them')

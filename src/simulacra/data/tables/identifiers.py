@@ -1,0 +1,203 @@
+"""Identifier: a column that names its rows. Its pattern is learned, and every row is given a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from simulacra.data.tables.lattice import dtype_of
+from simulacra.data.tables.quantiles import K
+
+MOST_LENGTHS = 30
+LONGEST = 200
+PROBE = 10_000  # rows that tell the characters at each position
+ROOM = 20
+"""How many times as many identifiers as rows a pattern must have; else it grows by digits."""
+
+CLASSES = (digits, digits + "abcdef", digits + "ABCDEF", ascii_lowercase, ascii_uppercase,
+           digits + ascii_lowercase, digits + ascii_uppercase, digits + ascii_lowercase + ascii_uppercase)  # fmt: skip
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mix(keys: np.ndarray) -> np.ndarray:
+    """64 well-mixed bits of each number, uint64: the finaliser of SplitMix64.
+
+    Source: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", figure 17.
+    """
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """New identifiers of the pattern of those in training, of which none is remembered.
+
+    Numbers that ran on without large gaps, with the same words around them or none, run on after the greatest, rounded
+    up to two digits of their range. All others are drawn: a length as often as in training, and at each position one
+    of the characters that stood there in at least k rows, or of the class that most of these belong to. A drawn one
+    can equal one of training only by chance.
+
+    Args:
+        dtype: "String" or a type of whole numbers.
+        start: The first number of a sequence; None where there is none.
+        frame: What stands before and after the number of a sequence.
+        width: Digits of that number, with zeros in front; 0 for as many as it has.
+        lengths: Share of each length.
+        alphabets: For each length the characters at each position.
+        missing: Share of rows without one.
+    """
+
+    dtype: str
+    start: int | None = None
+    frame: tuple[str, str] = ("", "")
+    width: int = 0
+    lengths: tuple[float, ...] = ()
+    alphabets: tuple[tuple[str, ...], ...] = ()
+    missing: float = 0.0
+
+    dim = 0
+    sizes = ()
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Identifier:
+        """The pattern of a column of words or whole numbers."""
+        dtype, gaps = str(values.dtype), values.null_count()
+        missing = gaps / len(values) if gaps >= K else 0.0
+        words = values.drop_nulls().cast(pl.String)
+        sequence = _sequence(words)
+        if sequence is not None:
+            return cls(dtype, *sequence, missing=missing)
+        number = values.dtype != pl.String
+        sizes = words.str.len_chars()
+        counted = sizes.filter(sizes.is_between(1, LONGEST)).value_counts(sort=True, name="rows")
+        counted = counted.filter(pl.col("rows") >= K).head(MOST_LENGTHS).sort(counted.columns[0])
+        lengths, alphabets = [], []
+        for length, rows in counted.iter_rows():
+            some = words.filter(sizes == length)
+            alphabets.append(_alphabets(some.gather_every(-(-len(some) // PROBE)), length, number))
+            lengths.append(rows / int(counted["rows"].sum()))
+        if not lengths:  # no length is shared: a pattern of its own
+            lengths, alphabets = [1.0], [("123456789", *[digits] * 8)]
+        return cls(dtype, lengths=tuple(lengths), alphabets=tuple(alphabets), missing=missing)
+
+    def encode(self, values: pl.Series, uniform: np.ndarray) -> tuple[None, list[np.ndarray]]:
+        """Nothing: an identifier says nothing in model space."""
+        return None, []
+
+    def fresh(self, keys: np.ndarray, start: int = 0) -> pl.Series:
+        """New identifiers, no two alike, (n,).
+
+        Args:
+            keys: Random bits of each row, uint64 (n,). The identifier of row i depends on those of rows up to i.
+            start: Number of the first row, for sequences.
+        """
+        if self.start is not None:
+            numbers = pl.Series(np.arange(len(keys), dtype=np.int64) + (self.start + start)).cast(pl.String)
+            if self.width:
+                numbers = numbers.str.zfill(self.width)
+            words = self.frame[0] + numbers + self.frame[1]
+        else:
+            words = self._drawn(keys)
+        if self.missing:
+            gone = mix(keys + _GOLDEN).astype(np.float64) / 2.0**64 < self.missing
+            words = words.zip_with(pl.Series(~gone), pl.repeat(None, len(words), dtype=pl.String, eager=True))
+        return words.cast(dtype_of(self.dtype), strict=False)
+
+    def _drawn(self, keys: np.ndarray) -> pl.Series:
+        room = sum(float(np.prod([float(len(letters)) for letters in word])) for word in self.alphabets)
+        more = max(0, int(np.ceil(np.log10(max(ROOM * len(keys) / room, 1)))))
+        words = self._spelled(keys, more)
+        for attempt in range(1, 100):
+            again = np.flatnonzero(~words.is_first_distinct().to_numpy())
+            if not len(again):
+                return words
+            # Only later rows move, and each by its own key: more rows begin with the same identifiers.
+            words = words.scatter(again, self._spelled(mix(keys[again] + np.uint64(attempt)), more + attempt // 20))
+        return words
+
+    def _spelled(self, keys: np.ndarray, more: int) -> pl.Series:
+        """Words spelled by random bits, with this many digits more than the pattern has."""
+        parts, portion = [], 100_000
+        which = np.searchsorted(np.cumsum(self.lengths)[:-1], mix(keys ^ _GOLDEN).astype(np.float64) / 2.0**64, "right")
+        for first in range(0, len(keys), portion):
+            words = np.empty(len(keys[first : first + portion]), dtype=object)
+            for number, word in enumerate(self.alphabets):
+                rows = np.flatnonzero(which[first : first + portion] == number)
+                positions = [*word, *[digits] * more]
+                code = np.empty((len(rows), len(positions)), dtype=np.uint32)
+                bits = keys[first + rows]
+                for position, letters in enumerate(positions):
+                    bits = mix(bits + _GOLDEN)
+                    points = np.array([ord(letter) for letter in letters], dtype=np.uint32)
+                    code[:, position] = points[bits % np.uint64(len(points))]
+                words[rows] = code.view(f"<U{len(positions)}").ravel()
+            parts.append(pl.Series(words, dtype=pl.String))
+        return pl.concat(parts) if parts else pl.Series([], dtype=pl.String)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "kind": "identifier",
+            "dtype": self.dtype,
+            "start": self.start,
+            "frame": list(self.frame),
+            "width": self.width,
+            "lengths": list(self.lengths),
+            "alphabets": [list(word) for word in self.alphabets],
+            "missing": self.missing,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Identifier:
+        """The pattern whose `state` this is."""
+        return cls(
+            state["dtype"], state["start"], (state["frame"][0], state["frame"][1]), int(state["width"]),
+            tuple(state["lengths"]), tuple(tuple(word) for word in state["alphabets"]), float(state["missing"]),
+        )  # fmt: skip
+
+
+def _sequence(words: pl.Series, *, probe: bool = False) -> tuple[int, tuple[str, str], int] | None:
+    """Start, frame and width of words that are a number that runs on, in the same frame; None if they are not."""
+    if len(words) < K:
+        return None
+    if len(words) > 2 * PROBE and _sequence(words[:PROBE], probe=True) is None:
+        return None
+    parts = words.str.extract_groups(r"(?s)^(.*?)(\d{1,18})(\D*)$").struct.unnest()
+    before, after = parts.to_series(0), parts.to_series(2)
+    if before.n_unique() > 1 or after.n_unique() > 1 or before.null_count():
+        return None
+    text = parts.to_series(1)
+    width = int(text.str.len_chars().min() or 0)  # pyright: ignore[reportArgumentType]
+    padded = width > 1 and bool(text.str.starts_with("0").any())
+    if padded and text.str.len_chars().n_unique() > 1:
+        return None
+    numbers = text.cast(pl.Int64)
+    least, most = int(numbers.min()), int(numbers.max())  # pyright: ignore[reportArgumentType]
+    if most - least > 4 * len(words) and not probe:  # the first rows may be any of all
+        return None
+    round_to = 10 ** max(len(str(most - least)) - 2, 0)
+    start = (most // round_to + 1) * round_to
+    return start, (str(before[0]), str(after[0])), width if padded else 0
+
+
+def _alphabets(words: pl.Series, length: int, number: bool) -> tuple[str, ...]:
+    """The characters at each position of words of the same length."""
+    found = []
+    for position in range(length):
+        counted = words.str.slice(position, 1).value_counts(name="rows")
+        seen = sorted(letter for letter, rows in counted.iter_rows() if rows >= K)
+        whole = sorted(counted[counted.columns[0]].to_list())
+        if len(seen) != 1 or len(whole) > 1:
+            # the smallest class that has all of them, once there are enough to tell
+            letters = next((kind for kind in CLASSES if set(kind) >= set(whole)), None)
+            if letters is not None and (len(whole) > 3 or not seen):
+                seen = sorted(letters)
+        if number and position == 0 and length > 1:
+            seen = [letter for letter in seen if letter != "0"]
+        found.append("".join(seen) or digits)
+    return tuple(found)

@@ -1,0 +1,127 @@
+"""From a file or a frame to a Dataset of tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from simulacra.data.split import Dataset, Split, split_rows
+from simulacra.data.tables.formats import MISSING
+from simulacra.data.tables.frames import Incoming, from_frame
+from simulacra.data.tables.guessing import MOST_CLASSES
+from simulacra.data.tables.reading import read_table
+from simulacra.data.tables.roles import SHARED, to_table
+from simulacra.data.tables.schema import Schema
+from simulacra.data.tables.table import Table
+from simulacra.errors import SimulacraError
+
+_CHUNK = 100_000  # rows whose text is joined at once
+
+
+def load_table(
+    source: Any, *, seed: int, holdout: float, roles: Mapping[str, str] | None, drop: Collection[str] | None,
+    sep: str | None, target: str | None, fewest: int,
+) -> Dataset:  # fmt: skip
+    """A Dataset of tables, split by `seed` with the same share of each value of the target in both parts.
+
+    Args:
+        source: A path or a frame.
+        seed: Seed of the split.
+        holdout: Share held out.
+        roles: Roles of columns by name, in place of those that are found.
+        drop: Columns to leave out.
+        sep: What separates the columns of a CSV file; found if None.
+        target: The column that people want to predict; guessed if None.
+        fewest: Rows that there must be.
+
+    Raises:
+        SimulacraError: The source cannot be used as it is.
+    """
+    incoming = read(source, sep=sep)
+    if incoming.frame.height < fewest or not incoming.frame.width:
+        raise SimulacraError(
+            f"{incoming.where}: has {incoming.frame.height:,} rows and {incoming.frame.width:,} columns: pass at least "
+            f"{fewest} rows"
+        )
+    drop = [drop] if isinstance(drop, str) else list(drop or ())
+    table, notes = to_table(incoming, roles=roles, drop=drop, target=target)
+    train, held = (table[rows] for rows in split_rows(len(table), _strata(table), holdout, seed))
+    schema = _shareable(table.schema, train)
+    train, held = Table(train.frame, schema), Table(held.frame, schema)
+    path = None if not isinstance(source, str | Path) else Path(source).resolve()
+    options = {"seed": int(seed), "holdout": float(holdout), "roles": dict(roles or {}), "drop": drop,
+               "sep": sep, "target": target}  # fmt: skip
+    return Dataset(
+        name="frame" if path is None else path.name.split(".")[0],
+        kind="tables",
+        source=None if path is None else str(path),
+        train=Split(train),
+        holdout=Split(held),
+        classes=(),
+        fingerprint=fingerprint(train, held),
+        notes=notes,
+        options={key: value for key, value in options.items() if value not in (None, {}, [])},
+    )
+
+
+def fingerprint(train: Table, held: Table) -> str:
+    """16 hexadecimal digits of the SHA-256 of names, roles and values, in their order, the same everywhere."""
+    digest = hashlib.sha256()
+    for table in (train, held):
+        for column in table.schema:
+            digest.update(repr((column.name, column.role, column.dtype, len(table))).encode())
+            series = table.frame[column.name]
+            digest.update(np.packbits(series.is_null().to_numpy()).data)
+            if series.dtype in (pl.Date, pl.Datetime):
+                series = series.dt.epoch("us")
+            if series.dtype in (pl.String, pl.Null):
+                for start in range(0, len(series), _CHUNK):
+                    words = series.slice(start, _CHUNK).cast(pl.String).fill_null("")
+                    digest.update(words.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8").data)
+                    digest.update((words.str.join("")[0] or "").encode())
+            else:
+                values = series.fill_null(False if series.dtype == pl.Boolean else 0).to_numpy()
+                digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()[:16]
+
+
+def read(source: Any, *, sep: str | None = None) -> Incoming:
+    """A file's or a frame's columns, before they have roles; `sep` is for a CSV file."""
+    if isinstance(source, str | Path):
+        return read_table(Path(source), sep=sep)
+    if sep is not None:
+        raise SimulacraError("a frame's columns are not separated by characters: leave out sep")
+    return from_frame(source)
+
+
+def _strata(table: Table) -> np.ndarray | None:
+    """Numbers of the values of the target to split by; None where it has too many or there is none."""
+    target = table.schema.target
+    if target is None or table.schema[target].role not in ("category", "boolean", "integer"):
+        return None
+    values = table.frame[target]
+    if values.n_unique() > MOST_CLASSES:
+        return None
+    return values.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+
+
+def _shareable(schema: Schema, train: Table) -> Schema:
+    """The schema without words that fewer than `SHARED` training rows have, for it goes into files."""
+    columns = []
+    for column in schema:
+        text = dict(column.text)
+        series = train.frame[column.name]
+        if "categories" in text:
+            counts = series.drop_nulls().value_counts()
+            shared = set(counts.filter(pl.col("count") >= SHARED)[column.name].cast(pl.String).to_list())
+            text["categories"] = [value for value in text["categories"] if str(value) in shared]
+        if text.get("missing", "").strip().lower() not in MISSING and series.null_count() < SHARED:
+            del text["missing"]
+        columns.append(dataclasses.replace(column, text=text))
+    return dataclasses.replace(schema, columns=tuple(columns))

@@ -1,0 +1,191 @@
+"""QuantileMap: numbers to ranks between 0 and 1 and back, remembering no single row's number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+K = 5
+"""Rows that must share a value for it to be remembered."""
+
+MOST_ATOMS = 400
+BLOCKS = 400
+GROWTH = 1.25  # of blocks from the ends of the line towards its middle
+REACHES = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantileMap:
+    r"""A monotone map between places t and ranks u, piecewise linear: the distribution of a training column.
+
+    A value that at least k = 5 rows share is an *atom*: an interval of ranks as long as its share, all of which stand
+    for it exactly. The rows between atoms are cut, in order, into blocks of at least k rows that do not overlap; the
+    mean of a block stands at the rank of its middle. At both ends the line goes on at the slope of its last piece, up
+    to 8 half blocks far, but only by a power of two that stays within the range seen. So no place is a single row's,
+    and none is beyond the range. On a lattice, value t is the cell [t, t + 1).
+
+    Args:
+        whole: Places are whole numbers, the lattice.
+        levels: Ranks of means of blocks and of the ends, rising.
+        means: Their places.
+        atoms: Places of atoms, rising.
+        low: Rank at which each atom's interval begins.
+        high: Rank at which it ends.
+    """
+
+    whole: bool
+    levels: np.ndarray
+    means: np.ndarray
+    atoms: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def fit(cls, places: np.ndarray, counts: np.ndarray, *, whole: bool) -> QuantileMap:
+        """The map of distinct places, rising, and how many rows have each; at least k rows in all."""
+        size = int(counts.sum())
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        often = np.argsort(-counts, kind="stable")[:MOST_ATOMS]
+        kept = np.sort(often[counts[often] >= K])
+        low, high = starts[kept], ends[kept]
+        if len(kept):  # fewer than k rows beyond the outermost atoms belong to these
+            low[0] = 0 if low[0] < K else low[0]
+            high[-1] = size if size - high[-1] < K else high[-1]
+        levels, means = _blocks(places, counts, low, high)
+        if whole:
+            means = means + 0.5
+        bare = cls(whole, levels, means, places[kept], low / size, high / size)
+        return bare._ended(float(places[0]), float(places[-1]) + whole)
+
+    def _ended(self, least: float, most: float) -> QuantileMap:
+        """The same map with a place for the ranks 0 and 1 where no atom has one."""
+        levels, means = list(self.levels), list(self.means)
+        line, at = self._line
+        if line[0] > 0:
+            levels.insert(0, 0.0)
+            means.insert(0, _beyond(at[0], at[1:2], line[0], line[1:2] - line[0], least))
+        if line[-1] < 1:
+            levels.append(1.0)
+            means.append(_beyond(at[-1], at[-2:-1], 1 - line[-1], line[-1] - line[-2:-1], most))
+        return QuantileMap(self.whole, np.array(levels), np.array(means), self.atoms, self.low, self.high)
+
+    @cached_property
+    def _line(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ranks and places of all corners of the map, both rising."""
+        levels = np.concatenate([self.levels, self.low, self.high])
+        places = np.concatenate([self.means, self.atoms, self.atoms + self.whole])
+        order = np.lexsort((places, levels))
+        return levels[order], np.maximum.accumulate(places[order])
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest place that comes out."""
+        first, last = self.place(np.array([0.0, 1.0]))
+        return float(first), float(last)
+
+    def place(self, ranks: np.ndarray) -> np.ndarray:
+        """Places of ranks (n,): the inverse of `rank`."""
+        levels, places = self._line
+        at = np.interp(ranks, levels, places)
+        if not self.whole:
+            return at
+        # the last cell is closed, so that the rank 1 does not leave the range
+        least = np.floor(places[0])
+        return np.clip(np.floor(at), least, max(np.ceil(places[-1]) - 1, least))
+
+    def rank(self, places: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Ranks of places (n,), spread by `uniform` (n,) over the interval that stands for a place.
+
+        Places beyond the ends are spread over the last piece, as the few rows there were in training.
+        """
+        levels, line = self._line
+        at, below, above = places, places < line[0], places > line[-1]
+        if self.whole:  # what of the cell is within the ends, but for a margin: rounding may not leave the cell
+            first, last = np.maximum(places, line[0]), np.minimum(places + 1, line[-1])
+            at = first + (0.0625 + 0.875 * uniform) * (last - first)
+            below, above = places + 1 <= line[0], places >= line[-1]
+        ranks = np.interp(at, line, levels)
+        ranks = np.where(below, levels[1] * uniform, ranks)
+        ranks = np.where(above, 1 - (1 - levels[-2]) * uniform, ranks)
+        atom, is_atom = self._atom(places)
+        spread = self.low[atom] + (self.high[atom] - self.low[atom]) * (1e-3 + 0.998 * uniform) if len(atom) else ranks
+        return np.where(is_atom, spread, ranks)
+
+    def interval(self, first: float, last: float) -> tuple[float, float]:
+        """Ranks that stand for places from `first` to `last`, cells included."""
+        levels, line = self._line
+        lowest, highest = np.interp([first, last + self.whole], line, levels)
+        for bound, places in ((self.low, first), (self.high, last)):
+            atom, is_atom = self._atom(np.array([places]))
+            if is_atom[0]:
+                lowest, highest = min(lowest, bound[atom[0]]), max(highest, bound[atom[0]])
+        return float(lowest), float(highest)
+
+    def _atom(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Number of the atom at each place, and whether there is one."""
+        if not len(self.atoms):
+            return np.zeros(0, dtype=np.int64), np.zeros(len(places), dtype=bool)
+        at = np.minimum(np.searchsorted(self.atoms, places), len(self.atoms) - 1)
+        return at, self.atoms[at] == places
+
+    def state(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        names = ("levels", "means", "atoms", "low", "high")
+        return {"whole": self.whole} | {name: getattr(self, name).tolist() for name in names}
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> QuantileMap:
+        """The map whose `state` this is."""
+        names = ("levels", "means", "atoms", "low", "high")
+        found = cls(bool(state["whole"]), *(np.asarray(state[name], dtype=np.float64) for name in names))
+        if len(found.levels) != len(found.means) or not len(found.atoms) == len(found.low) == len(found.high):
+            raise ValueError("a quantile map does not fit")
+        if not (np.diff(found._line[0]) >= 0).all() or len(found._line[0]) < 2:
+            raise ValueError("a quantile map does not rise")
+        return found
+
+
+def _blocks(places: np.ndarray, counts: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks and means of the blocks of rows that lie between the rows of atoms, [low, high)."""
+    size = int(counts.sum())
+    largest = max(K, size / BLOCKS)
+    steps = K * GROWTH ** np.arange(int(np.log(max(largest / K, 1)) / np.log(GROWTH)) + 1)
+    growing = np.cumsum(np.ceil(steps)).astype(np.int64)
+    growing = growing[growing < size / 2]
+    start = int(growing[-1]) if len(growing) else 0
+    # Evenly in the middle; the same number of rows from both ends, so that the map of -t is the mirror of that of t.
+    inner = np.linspace(start, size - start, max(int((size - 2 * start) / np.ceil(largest)), 1) + 1).astype(np.int64)
+    cuts = np.unique(np.concatenate([growing, inner, size - growing]))
+    begin, end = np.concatenate([[0], high]), np.concatenate([low, [size]])  # the runs of rows between atoms
+    run = np.searchsorted(begin, cuts, side="right") - 1
+    cuts = cuts[(cuts >= begin[run] + K) & (cuts <= end[run] - K)]
+    long = end - begin >= K
+    edges = np.unique(np.concatenate([begin[long], end[long], cuts]))
+    if len(edges) < 2:
+        return np.zeros(0), np.zeros(0)
+    first, last = edges[:-1], edges[1:]
+    between = long[np.searchsorted(begin, first, side="right") - 1] & ~np.isin(first, low)
+    first, last = first[between], last[between]
+    row = np.arange(size)
+    block = np.maximum(np.searchsorted(first, row, side="right") - 1, 0)
+    inside = (row >= first[block]) & (row < last[block])
+    block = block[inside]
+    # divided before they are added, for their sum may be too large
+    shares = np.repeat(places, counts)[inside] / (last - first)[block]
+    return (first + last) / 2 / size, np.bincount(block, shares, len(first))
+
+
+def _beyond(at: float, inner: np.ndarray, span: float, gap: np.ndarray, limit: float) -> float:
+    """The place at an end of the line: on at the slope of its last piece as far as stays within the limit."""
+    if not len(inner) or not abs(gap[0]) > 0:
+        return float(at)
+    stride = (at - inner[0]) * span / abs(gap[0])
+    for reach in REACHES:
+        place = at + reach * stride
+        if at <= place <= limit or limit <= place <= at:
+            return float(place)
+    return float(at)

@@ -1,0 +1,150 @@
+"""What the boosted trees of the measures share: rows as features, the area under the curve with its error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simulacra.data.estimate import Array
+
+if TYPE_CHECKING:
+    from simulacra.data.tables.table import Table
+
+MOST_VALUES = 250  # of one category: scikit-learn's trees know 255
+FEWEST_ROWS = 5  # of a value that trees are told; rarer ones are one value together
+MOST_CELLS, FEWEST_LEARNED = 2_000_000, 2_000
+_DAY = 86_400.0
+
+
+def affordable(table: Table) -> int:
+    """Rows of such a table that trees are shown, so that a table of many columns takes minutes and not hours."""
+    return max(FEWEST_LEARNED, MOST_CELLS // max(len(table.schema), 1))
+
+
+class Features(NamedTuple):
+    """Rows of several tables as numbers for trees.
+
+    Args:
+        parts: One array a table, float64 (n, f), NaN where missing.
+        categorical: Which features are codes of categories, bool (f,).
+        names: Column that each feature comes from, (f,).
+    """
+
+    parts: list[Array]
+    categorical: Array
+    names: list[str]
+
+
+def features(tables: Sequence[Table], leave_out: Sequence[str] = ()) -> Features:
+    """Rows of tables of one schema as features, coded alike.
+
+    Values of a category are told by their number of rows in all tables together, so a code says nothing about the
+    table that a value comes from: the 250 commonest, if 5 rows have them; the others are one value. A category of
+    more values is there a second time, as that number of rows. Dates are also there as day of the week and time of day.
+    """
+    import polars as pl
+
+    schema = tables[0].schema
+    columns: list[Array] = []
+    categorical: list[bool] = []
+    names: list[str] = []
+
+    def add(name: str, values: Array, coded: bool) -> None:
+        columns.append(values)
+        categorical.append(coded)
+        names.append(name)
+
+    for column in schema:
+        name = column.name
+        if column.role in ("identifier", "text", "empty") or name in leave_out:
+            continue
+        if column.role != "category":
+            values = np.concatenate([table.numbers(name) for table in tables])
+            add(name, values, False)
+            if column.role == "datetime" and np.any(values % _DAY):
+                add(name, values % _DAY, False)
+            if column.role == "datetime":
+                add(name, values // _DAY % 7, False)
+            continue
+        words = pl.concat([table.frame[name] for table in tables])
+        codes, rows = word_codes(words)
+        add(name, codes, True)
+        if words.n_unique() > MOST_VALUES:
+            add(name, rows, False)
+    whole = np.stack(columns, axis=1) if columns else np.zeros((sum(map(len, tables)), 0))
+    parts = np.split(whole, np.cumsum([len(table) for table in tables])[:-1])
+    return Features(parts, np.array(categorical, dtype=bool), names)
+
+
+def word_codes(words: Any) -> tuple[Array, Array]:
+    """Codes of a Polars series by falling number of rows, NaN where missing, and that number a row: (n,), (n,)."""
+    import polars as pl
+
+    counted = words.drop_nulls().value_counts(name="rows").sort(["rows", words.name], descending=[True, False])
+    ranks = pl.Series(np.arange(counted.height, dtype=np.float64))
+    missing = words.is_null().to_numpy()
+    code = words.replace_strict(counted[words.name], ranks, default=None, return_dtype=pl.Float64).to_numpy().copy()
+    rows = counted["rows"].to_numpy()
+    told = min(int((rows >= FEWEST_ROWS).sum()), MOST_VALUES)
+    count = np.full(len(code), np.nan)
+    count[~missing] = rows[code[~missing].astype(np.int64)]
+    return np.minimum(code, told), count
+
+
+def classifier(categorical: Array, n: int, seed: int) -> Any:
+    """Boosted trees that tell classes apart, for about n rows to learn from."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(**_options(categorical, n, seed))
+
+
+def regressor(categorical: Array, n: int, seed: int) -> Any:
+    """Boosted trees that predict a number, for about n rows to learn from."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(**_options(categorical, n, seed))
+
+
+def _options(categorical: Array, n: int, seed: int) -> dict[str, Any]:
+    # Small tables need small leaves, or no tree ever has a split.
+    leaf = int(np.clip(n // 20, 2, 20))
+    return {
+        "categorical_features": categorical if categorical.any() else None, "min_samples_leaf": leaf,
+        "early_stopping": False, "random_state": seed,
+    }  # fmt: skip
+
+
+class Area(NamedTuple):
+    """An area under the curve with its standard error."""
+
+    value: float
+    error: float
+
+
+def area(scores: Array, positive: Array) -> Area:
+    r"""Area under the ROC curve: how often a positive scores higher than a negative, ties counting half.
+
+    .. math:: s^2 = s^2_{10} / m + s^2_{01} / n
+
+    is its squared error, with the variances over the m positives and n negatives of the share of the other kind that
+    each beats.
+
+    Args:
+        scores: (n,).
+        positive: bool (n,).
+
+    Source: DeLong et al. 1988; Sun and Xu 2014 for the ranks.
+    """
+    from scipy.stats import rankdata
+
+    high, low = scores[positive], scores[~positive]
+    if not len(high) or not len(low):
+        return Area(0.5, float("nan"))
+    ranks = rankdata(np.concatenate([high, low]))
+    beats = (ranks[: len(high)] - rankdata(high)) / len(low)
+    beaten = 1 - (ranks[len(high) :] - rankdata(low)) / len(high)
+    if min(len(high), len(low)) < 2:
+        return Area(float(beats.mean()), float("nan"))
+    return Area(float(beats.mean()), float(np.sqrt(beats.var(ddof=1) / len(high) + beaten.var(ddof=1) / len(low))))
