@@ -55,8 +55,9 @@ class TrainingConfig:
     network_size: Literal["auto", "tiny", "small", "base"] = "auto"
     """Of convolutional networks, in millions of weights: about 1, 3 or 17; auto is tiny on a CPU, small on a GPU, and
     base there for pictures above 64 pixels."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What networks compute in; auto is bfloat16 for convolutions where the device has it in hardware, else float32."""
+    precision: Literal["auto", "float32", "bfloat16", "fast"] = "auto"
+    """What networks compute in; fast is bfloat16 where the device has it in hardware, else float32; auto is fast for
+    convolutions, else float32."""
     compile: bool = False
     """Compile the networks before they train: minutes at first, faster steps then; for long runs on a GPU."""
     device: str = "auto"
@@ -124,6 +125,8 @@ class GANConfig(TrainingConfig):
     """Learning rate of the discriminator; that of the generator if not given."""
     temperature: float = 0.5
     """Temperature of the Gumbel-softmax that makes discrete variables."""
+    straight_through: bool = False
+    """Show the discriminator the values that were drawn, and take gradients through the Gumbel-softmax."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -147,8 +150,9 @@ class VAEConfig(TrainingConfig):
 
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """The decoder's distribution of x; bernoulli for data near two values, such as ink on paper."""
-    sigma: Literal["learned", "analytic"] = "learned"
-    """The Gaussian decoder's noise: one learned number, or the optimum for each batch."""
+    sigma: Literal["learned", "analytic", "predicted"] = "learned"
+    """The Gaussian decoder's noise: one learned number, the optimum for each batch, or what the decoder says of each
+    number of each example; the last for tables."""
     beta: float = 1.0
     """Weight of the KL term; 1 is the bound itself."""
     beta_warmup: float = 0.0
@@ -167,12 +171,20 @@ class VAEConfig(TrainingConfig):
     """Gaussians in that mixture."""
     decoder_noise: bool = True
     """Draw samples from the decoder's distribution; without it, its mean is shown."""
+    remainder: int = 0
+    """Principal components along which samples get the variance that is left of the data's, if values look better for
+    it: the texture of photographs, which a mean has not; 0 for none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.beta >= 0, f"--beta {self.beta}: must not be negative")
         check(self.free_bits >= 0, f"--free-bits {self.free_bits}: must not be negative")
         check(0 <= self.beta_warmup < 1, f"--beta-warmup {self.beta_warmup}: is a fraction of the budget, in [0, 1)")
+        check(
+            self.sigma != "predicted" or (self.network == "mlp" and self.likelihood == "gaussian"),
+            "--sigma predicted: for rows of numbers under --likelihood gaussian and --network mlp",
+        )
+        check(self.remainder >= 0, f"--remainder {self.remainder}: must not be negative")
         check(self.network != "dcgan", _DCGAN)
 
 
@@ -197,12 +209,18 @@ class DiffusionConfig(TrainingConfig):
     """Highest noise level."""
     rho: float = 7.0
     """How strongly the sampler's noise levels crowd near sigma_min."""
+    levels: Literal["karras", "even"] = "karras"
+    """The sampler's noise levels: as rho says (Karras et al. 2022), or even in the time t of the straight path."""
     sampler: Literal["euler", "heun", "dpmpp-2m", "ddpm", "ddim"] = "heun"
     """How samples are drawn, unless `sample` is told otherwise."""
     sampling_steps: int = 18
-    """Noise levels in a walk, unless `sample` is told otherwise."""
+    """Noise levels in a walk, unless `sample` is told otherwise; one for each discrete variable where they are more."""
     octaves: int = 0
     """Octaves of sines and cosines of x that the network sees beside x; they make fine detail easy."""
+    observed: float = 0.0
+    """Share of training rows of which a random part is given clean, so that any part can be given to a sample."""
+    dropout: float = 0.0
+    """Share of the residual blocks' hidden units that is silent in a training step, against learning rows by heart."""
     label_dropout: float = 0.1
     """Share of labels hidden in training, which classifier-free guidance needs."""
     width: int = 256
@@ -216,6 +234,8 @@ class DiffusionConfig(TrainingConfig):
         check(0 < self.sigma_min < self.sigma_max, "--sigma-min must be above 0 and below --sigma-max")
         check(self.sampling_steps >= 1, f"--sampling-steps {self.sampling_steps}: must be at least 1")
         check(self.rho > 0 and self.noise_std > 0, "--rho and --noise-std must be above 0")
+        check(0 <= self.observed <= 1, f"--observed {self.observed}: must be in [0, 1]")
+        check(0 <= self.dropout < 1, f"--dropout {self.dropout}: must be at least 0 and below 1")
         check(0 <= self.label_dropout <= 1, f"--label-dropout {self.label_dropout}: must be in [0, 1]")
         check(self.network != "dcgan", _DCGAN)
 

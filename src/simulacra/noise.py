@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -62,6 +64,18 @@ def _mix(z: Tensor) -> Tensor:
     z = (z ^ (z >> 30 & 0x3FFFFFFFF)) * _signed(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> 27 & 0x1FFFFFFFFF)) * _signed(0x94D049BB133111EB)
     return z ^ (z >> 31 & 0x1FFFFFFFF)
+
+
+@contextmanager
+def drawn_from(rng: torch.Generator) -> Iterator[None]:
+    """Within it torch's own generator, which layers such as dropout draw from, starts where `rng` says.
+
+    Nobody else's randomness is touched: afterwards the generator is what it was.
+    """
+    seed = int(torch.randint(2**62, (), device=rng.device, generator=rng))
+    with torch.random.fork_rng(devices=[rng.device] if rng.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def step_generator(seed: int, step: int, device: torch.device | str = "cpu", *, stream: int = 0) -> torch.Generator:

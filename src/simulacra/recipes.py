@@ -45,6 +45,11 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         network="conv", optimizer="muon", path="linear", noise="logit-normal", noise_mean=0.0, noise_std=1.0, lr=2e-3,
         beta2=0.99, warmup=0.05, ema_decay=0.999, batch_size=32, steps=5000, sampler="dpmpp-2m", sampling_steps=15,
     ),
+    ("diffusion", "tables"): dict(
+        noise="uniform", levels="even", observed=0.3, width=384, depth=4, dropout=0.1, weight_decay=0.3, lr=1e-3,
+        beta2=0.99, warmup=0.02, ema_decay=0.999, batch_size=512, precision="fast", minutes=5.0, sampler="dpmpp-2m",
+        sampling_steps=24,
+    ),
 }  # fmt: skip
 
 # Over the recipe for images on a GPU, whose cores want more work at once. Not measured: none was at hand.

@@ -8,104 +8,29 @@ Discrete variables are masked with probability :math:`t = \sigma / (1 + \sigma)`
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
-from itertools import pairwise
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simulacra.config import DiffusionConfig, check
+from simulacra.config import DiffusionConfig
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
+from simulacra.families.bounds import give_bounded, keep_within
+from simulacra.families.denoiser import Denoiser, Guided
+from simulacra.families.density import log_density
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot
-from simulacra.families.preconditioning import PATHS, denoising_loss, min_snr_weight
-from simulacra.families.samplers import SAMPLERS, Denoise, State, dpmpp_2m, heun, karras_sigmas, walk
-from simulacra.nets.conv import size
-from simulacra.nets.embed import FourierEmbedding, octave_features
-from simulacra.nets.mlp import ResidualMLP, flat
-from simulacra.nets.unet import SIZES, UNet
-from simulacra.noise import Noise
+from simulacra.families.heads import class_shares, cross_entropy, labels_for
+from simulacra.families.masks import Masks, log_shares, mask_rate, observed
+from simulacra.families.preconditioning import min_snr_weight, squared_errors
+from simulacra.families.samplers import SAMPLERS, State, dpmpp_2m, even_sigmas, heun, karras_sigmas, walk
+from simulacra.noise import Noise, drawn_from
 from simulacra.space import Batch, Examples, Known, Space
 
-CONDITION_WIDTH = 128  # of the embedding that the blocks are told; more was no better and cost as much as a layer
 NUMBERS_MEASURED = 2**27  # of x, for its standard deviation: half a gigabyte, 20,000 pictures of 32 x 32 in colour
-
-
-def mask_rate(sigma: Tensor) -> Tensor:
-    """Probability t = sigma / (1 + sigma) that a discrete variable is hidden at that noise level."""
-    return sigma / (1 + sigma)
-
-
-class Denoiser(nn.Module):
-    """D(x, sigma) and the logits of the discrete part: a backbone and its preconditioning."""
-
-    sigma_data: Tensor
-
-    def __init__(self, space: Space, config: DiffusionConfig) -> None:
-        super().__init__()
-        conv, path = convolutional(space, config.network), config.path
-        if path == "auto":
-            path = "clean" if space.dim > config.width and not conv else "edm"
-        self.space, self.scales = space, PATHS[path]
-        condition = CONDITION_WIDTH if conv else min(config.width, CONDITION_WIDTH)
-        self.embed_noise = FourierEmbedding(condition)
-        # one more than there are classes: the last stands for "any"
-        self.embed_label = nn.Embedding(space.num_classes + 1, condition) if space.num_classes else None
-        self.octaves = config.octaves
-        inputs = (1 + 2 * self.octaves) * space.dim
-        inputs += sum(space.categories) + len(space.categories)  # every discrete variable has a value more, "hidden"
-        if conv:
-            check(not self.octaves, "--octaves: a convolutional network has none; leave it out")
-            self.backbone = UNet(space.shape, condition, **size(SIZES, config.network_size))
-        else:
-            self.backbone = ResidualMLP(
-                inputs, config.width, config.depth, space.width, condition=condition, zero_start=True
-            )
-        self.register_buffer("sigma_data", torch.ones(()))
-
-    def forward(self, x_t: Tensor, sigma: Tensor, c: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The estimate of the clean x, (B, *shape), and logits of c, (B, sum(categories)).
-
-        Args:
-            x_t: x + sigma * noise, (B, *shape).
-            sigma: Noise levels, (B,), or (1,) for all rows.
-            c: Discrete variables, (B, len(categories)); the value `size` stands for hidden.
-            label: Class ids, (B,); `num_classes` stands for any, as None does.
-        """
-        skip, out, into = self.scales(sigma[:, None], self.sigma_data)
-        embedding = self.embed_noise(sigma.log() / 4)
-        if self.embed_label is not None:
-            anyone = torch.tensor([self.space.num_classes], device=sigma.device)
-            embedding = embedding + self.embed_label(anyone if label is None else label)
-        hidden = one_hot(c, [size + 1 for size in self.space.categories])
-        x_in = x_t.flatten(1) * into
-        waves = octave_features(x_in, self.octaves) if self.octaves else None
-        h = self.backbone(flat(x_in, waves, hidden), F.silu(embedding))
-        x_head, logits = h[:, : self.space.dim], h[:, self.space.dim :]
-        denoised = skip * x_t.flatten(1) + out * x_head
-        return denoised.reshape(x_t.shape), logits
-
-
-class Guided(nn.Module):
-    r"""A denoiser drawn towards a label: :math:`D_{any} + s (D_{label} - D_{any})`; s = 1 is the denoiser itself.
-
-    Source: Ho and Salimans 2022, "Classifier-free diffusion guidance", equation 6, with s = 1 + w.
-    """
-
-    def __init__(self, denoiser: Denoiser, scale: float) -> None:
-        super().__init__()
-        self.denoiser, self.scale = denoiser, scale
-
-    def forward(self, x_t: Tensor, sigma: Tensor, c: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        denoised, logits = self.denoiser(x_t, sigma, c, label)
-        if self.scale == 1.0:
-            return denoised, logits
-        free, free_logits = self.denoiser(x_t, sigma, c, None)
-        return free + self.scale * (denoised - free), free_logits + self.scale * (logits - free_logits)
+MOST_LEVELS = 64  # of a walk that nobody asked for; with more discrete variables, some are revealed together
 
 
 class Diffusion(nn.Module):
@@ -125,8 +50,10 @@ class Diffusion(nn.Module):
         self.register_buffer("shares", torch.ones(space.num_classes) / max(space.num_classes, 1))
 
     def prepare(self, data: Examples) -> None:
-        """Take the standard deviation of x and the shares of the labels from the training data."""
+        """Take the standard deviation of x and the shares of labels and discrete values from the training data."""
         self.shares.copy_(class_shares(data, self.space))
+        if self.space.categories:
+            self.denoiser.start_at(log_shares(data.rows(slice(None)).c, self.space.categories))
         if self.space.dim:
             most = max(1, min(20_000, NUMBERS_MEASURED // self.space.dim))
             every = -(-data.size // most)  # evenly, for files may be sorted by class
@@ -156,23 +83,36 @@ class Diffusion(nn.Module):
         return log_sigma.exp().clamp(config.sigma_min / 2, config.sigma_max * 2)
 
     def updates(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
-        """One loss: squared error of the denoiser on x, cross-entropy on the hidden part of c."""
-        x, c, label = batch.x, batch.c, batch.label
+        r"""One loss: squared error of the denoiser on x and cross-entropy on the hidden part of c.
+
+        .. math:: \frac{1}{d + k} \left(\sum_i^d w_i (D_i - x_i)^2 / c_{out}^2
+                  + \frac{k}{|H|} \sum_{j \in H} -\log p(c_j) \right)
+
+        H are the hidden ones of k discrete variables; what a row is given counts nothing.
+        """
+        x, c, label, config = batch.x, batch.c, batch.label, self.config
         n, device = batch.size, x.device
         sigma = self.draw_sigma(n, device, rng)
         noise = torch.randn(x.shape, device=device, generator=rng)
         hidden = torch.rand(c.shape, device=device, generator=rng) < mask_rate(sigma)[:, None]
         sizes = torch.tensor(self.space.categories, dtype=c.dtype, device=device)
         if label is not None:
-            anonymous = torch.rand(n, device=device, generator=rng) < self.config.label_dropout
+            anonymous = torch.rand(n, device=device, generator=rng) < config.label_dropout
             label = torch.where(anonymous, self.space.num_classes, label)
-        x_t = x.flatten(1) + sigma[:, None] * noise.flatten(1)
-        denoised, logits = self.denoiser(x_t.reshape(x.shape), sigma, torch.where(hidden, sizes, c), label)
+        x_t = (x.flatten(1) + sigma[:, None] * noise.flatten(1)).reshape(x.shape)
+        given = None
+        if config.observed:
+            given, c_given = observed(x.shape, c.shape[1], config.observed, rng)
+            x_t, hidden = torch.where(given, x, x_t), hidden & ~c_given
+        with drawn_from(rng) if config.dropout else nullcontext():
+            denoised, logits = self.denoiser(x_t, sigma, torch.where(hidden, sizes, c), label, given)
         loss, logs = x.new_zeros(()), {}
+        variables = self.space.dim + len(self.space.categories)
         if self.space.dim:
             scales = self.denoiser.scales(sigma[:, None], self.denoiser.sigma_data)
-            each = denoising_loss(x.flatten(1), denoised.flatten(1), scales)
-            if self.config.weighting == "min-snr":
+            errors = squared_errors(x.flatten(1), denoised.flatten(1), scales)
+            each = (errors if given is None else errors * ~given.flatten(1)).mean(1)
+            if config.weighting == "min-snr":
                 each = each * min_snr_weight(sigma, self.denoiser.sigma_data, scales)
             loss = each.mean()
             logs["denoising"] = loss.detach()
@@ -180,7 +120,8 @@ class Diffusion(nn.Module):
             guessing = cross_entropy(logits, c, self.space.categories)
             guessing = (guessing * hidden).sum() / hidden.sum().clamp(min=1)
             logs["guessing"] = guessing.detach()
-            loss = loss + guessing
+            share = self.space.dim / variables
+            loss = share * loss + (1 - share) * guessing
         yield Update("denoiser", loss, logs)
 
     def conclude(self, data: Examples, *, seed: int) -> None:
@@ -189,6 +130,8 @@ class Diffusion(nn.Module):
     def sigmas(self, sampling_steps: int) -> Tensor:
         """The sampler's noise levels, (sampling_steps + 1,), ending in 0."""
         config = self.config
+        if config.levels == "even":
+            return even_sigmas(sampling_steps, sigma_max=config.sigma_max)
         return karras_sigmas(
             sampling_steps, sigma_min=config.sigma_min, sigma_max=config.sigma_max, rho=config.rho
         )  # fmt: skip
@@ -207,15 +150,18 @@ class Diffusion(nn.Module):
         Args:
             n: How many.
             label: Class ids (n,); drawn with the shares of the training data if None.
-            known: Parts that are given.
+            known: Parts that are given or bounded.
             noise: The randomness of every row.
             sampler: A name in `SAMPLERS`; that of the config if None.
-            sampling_steps: Noise levels of the walk; that of the config if None.
+            sampling_steps: Noise levels of the walk; if None those of the config, or one for each discrete variable
+                where they are more, up to 64.
             guidance_scale: 1.0 is off.
             unconditional: Walk without labels, though the model knows some.
 
-        Given parts of x are held by replacing the estimate of the clean x there, which pulls the flow to them along
-        a straight line; given parts of c are never hidden.
+        Given parts are what the network is told from the start, if it was trained with `observed` rows; else those of
+        x are held by replacing the estimate of the clean x there, which pulls the flow to them along a straight line.
+        Within bounds, the estimate is the mean of what the bounds leave of the Gaussian about it, see `keep_within`.
+        Discrete variables are revealed one after the other in a random order, see `reveal_times`.
         """
         sampler = sampler or self.config.sampler
         if sampler not in SAMPLERS:
@@ -228,29 +174,30 @@ class Diffusion(nn.Module):
             raise UnsupportedError("an unconditional sample takes no label and no guidance; leave out one or the other")
         if unconditional and self.space.num_classes and not self.config.label_dropout:
             raise UnsupportedError("this model has never done without labels (--label-dropout 0); give a label instead")
-        sigmas = self.sigmas(sampling_steps or self.config.sampling_steps)
+        variables = min(len(self.space.categories), MOST_LEVELS)
+        sigmas = self.sigmas(sampling_steps or max(self.config.sampling_steps, variables))
         label = None if unconditional else labels_for(label, self.shares, noise)
         guided = Guided(self.denoiser, guidance_scale)
         x = sigmas[0] * self.latents(n, noise)
         c = torch.tensor(self.space.categories, device=x.device).expand(n, -1).long()
         if known is not None:
             c = torch.where(known.c_mask, known.batch.c, c)
+        masks = Masks(c, self.space.categories, None if known is None else known.allowed, noise)
         logits = x.new_zeros(n, sum(self.space.categories))
 
         def denoise(x_t: Tensor, sigma: Tensor) -> Tensor:
             nonlocal logits
-            denoised, logits = guided(x_t, sigma, c, label)
-            return denoised if known is None else torch.where(known.x_mask, known.batch.x, denoised)
+            if known is None:
+                denoised, logits = guided(x_t, sigma, masks.c, label)
+                return denoised
+            x_t = torch.where(known.x_mask, known.batch.x, x_t) if self.denoiser.told else x_t
+            denoised, logits = guided(x_t, sigma, masks.c, label, known.x_mask)
+            denoised = keep_within(denoised, sigma, self.denoiser.sigma_data, known.low, known.high)
+            return torch.where(known.x_mask, known.batch.x, denoised)
 
-        rate = 1.0
         for state in walk(sampler, denoise, x, sigmas, noise=noise):
-            if self.space.categories:
-                following = float(mask_rate(state.sigma))
-                hidden = c == torch.tensor(self.space.categories, device=c.device)
-                reveal = noise.uniform(len(self.space.categories)) < 1 - following / rate
-                c = torch.where(hidden & reveal, draw(logits, self.space.categories, noise), c)
-                rate = following
-            yield state, c
+            masks.fall(mask_rate(state.sigma), logits)
+            yield state, masks.c
 
     def sample(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise, **options: Any
@@ -260,14 +207,24 @@ class Diffusion(nn.Module):
         Args:
             n: How many.
             label: Class ids (n,); drawn with the shares of the training data if None.
-            known: Parts that are given.
+            known: Parts that are given or bounded.
             noise: The randomness of every row.
             **options: sampler, sampling_steps, guidance_scale and unconditional, as of `trajectory`.
+
+        A walk within bounds moves the bounded numbers alone, and the rest follows them too late. So where there are any
+        they are drawn first, and a second walk is given them and draws the rest.
         """
         if not options.get("unconditional"):
             label = labels_for(label, self.shares, noise)
-        [(state, c)] = deque(self.trajectory(n, label=label, known=known, noise=noise, **options), maxlen=1)
-        return Batch(state.x_t, c, label)
+
+        def end(known: Known | None) -> Batch:
+            walked = self.trajectory(n, label=label, known=known, noise=noise, **options)
+            [(state, c)] = deque(walked, maxlen=1)
+            return Batch(state.x_t, c, label)
+
+        if known is not None and not (known.low is None and known.high is None):
+            known = give_bounded(known, end(known).x)
+        return end(known)
 
     def realise(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What latents stand for: the end of the deterministic walk from sigma_max z, (B, *shape); no logits of c."""
@@ -316,28 +273,3 @@ class Diffusion(nn.Module):
         return log_density(
             denoise, batch.x, sigmas, prior_variance=self.config.sigma_max**2 + self.denoiser.sigma_data**2
         )
-
-
-def log_density(denoise: Denoise, x: Tensor, sigmas: Tensor, *, prior_variance: Tensor | float) -> Tensor:
-    """The probability flow's log-density of x at the first of the rising `sigmas`; see `Diffusion.score_samples`."""
-    dim = x[0].numel()
-
-    def slope(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            velocity = (x - denoise(x, sigma.reshape(1))) / sigma
-            columns = velocity.flatten(1).unbind(1)
-            rows = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0].flatten(1)[:, i]
-                    for i, column in enumerate(columns)]  # fmt: skip
-        return velocity.detach(), torch.stack(rows, dim=1).sum(1)
-
-    x, total = x.detach(), x.new_zeros(len(x))
-    for sigma, following in pairwise(sigmas):
-        step = following - sigma
-        velocity, divergence = slope(x, sigma)
-        ahead, divergence_ahead = slope(x + step * velocity, following)
-        x = x + step * (velocity + ahead) / 2
-        total = total + step * (divergence + divergence_ahead) / 2
-    log_prior = -(x.flatten(1).square().sum(1) / prior_variance + dim * math.log(2 * math.pi)
-                  + dim * torch.as_tensor(prior_variance).log()) / 2  # fmt: skip
-    return log_prior + total

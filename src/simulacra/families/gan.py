@@ -19,6 +19,7 @@ from simulacra.families import augment
 from simulacra.families.adversarial import LOSSES, Loss, gradient_penalty, squared_gradient
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, draw, labels_for, one_hot, split_head
+from simulacra.families.masks import log_shares
 from simulacra.nets.conv import SIZES, ConvDown, ConvUp, size
 from simulacra.nets.dcgan import DCGANDown, DCGANUp
 from simulacra.nets.embed import octave_features
@@ -42,6 +43,13 @@ class Generator(nn.Module):
         else:
             self.layers = MLP(inputs, config.generator_hidden, space.width, act=config.activation)
         self.bounded = config.output == "tanh"
+
+    def start_at(self, logits: Tensor) -> None:
+        """Let a fresh generator mean these logits of c, (sum(categories),), about whatever z adds to them."""
+        assert isinstance(self.layers, MLP)
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.data[self.space.dim :] = logits
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         given = None if label is None else F.one_hot(label, self.space.num_classes).float()
@@ -100,8 +108,10 @@ class GAN(nn.Module):
             self.register_buffer("lead", torch.zeros(()))
 
     def prepare(self, data: Examples) -> None:
-        """Take the shares of the labels from the training data."""
+        """Take the shares of the labels from the training data, and start the logits of c at those of its values."""
         self.shares.copy_(class_shares(data, self.space))
+        if self.space.categories:
+            self.generator.start_at(log_shares(data.rows(slice(None)).c, self.space.categories))
 
     def players(self) -> dict[str, nn.Module]:
         return {"discriminator": self.discriminator, "generator": self.generator}
@@ -119,13 +129,19 @@ class GAN(nn.Module):
 
         .. math:: \mathrm{softmax}((\mathrm{logits} + g) / \tau), \quad g = -\log(-\log u)
 
-        Source: Jang et al. 2016, equation 2; Maddison et al. 2016.
+        Straight through, it is the value drawn that D sees, one-hot, and the softmax that slopes are taken of.
+
+        Source: Jang et al. 2016, equation 2 and section 2.2; Maddison et al. 2016.
         """
         x, logits = self.generator(z, label)
         if gumbel is None:
             return x.flatten(1)
         parts = ((logits + gumbel) / self.config.temperature).split(list(self.space.categories), dim=1)
-        return flat(x, *(part.softmax(1) for part in parts))
+        soft = [part.softmax(1) for part in parts]
+        if self.config.straight_through:  # the softmax of a part cancels in value and not in slope
+            soft = [torch.zeros_like(part).scatter_(1, part.argmax(1, keepdim=True), 1.0) + part - part.detach()
+                    for part in soft]  # fmt: skip
+        return flat(x, *soft)
 
     def updates(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
         """One loss of the discriminator for each of its steps, then one of the generator."""

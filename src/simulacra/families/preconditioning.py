@@ -62,6 +62,17 @@ def min_snr_weight(sigma: Tensor, sigma_data: Tensor | float, scales: Scales) ->
     return snr.clamp(max=5.0) * scales.out[:, 0].square()
 
 
+def squared_errors(x: Tensor, denoised: Tensor, scales: Scales) -> Tensor:
+    r"""Squared error of every number in units of the network's output, (B, d): :math:`(D - x)^2 / c_{out}^2`.
+
+    Args:
+        x: Clean examples, (B, d).
+        denoised: Their estimates, (B, d).
+        scales: The preconditioning at the noise levels.
+    """
+    return ((denoised - x) / scales.out).square()
+
+
 def denoising_loss(x: Tensor, denoised: Tensor, scales: Scales) -> Tensor:
     r"""Mean squared error of the denoiser in units of the network's output, (B,).
 
@@ -75,4 +86,4 @@ def denoising_loss(x: Tensor, denoised: Tensor, scales: Scales) -> Tensor:
         denoised: Their estimates, (B, d).
         scales: The preconditioning at the noise levels.
     """
-    return ((denoised - x) / scales.out).square().mean(1)
+    return squared_errors(x, denoised, scales).mean(1)

@@ -43,6 +43,17 @@ def karras_sigmas(n: int, *, sigma_min: float, sigma_max: float, rho: float = 7.
     return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
 
 
+def even_sigmas(n: int, *, sigma_max: float) -> Tensor:
+    r"""n noise levels from sigma_max down and then 0, evenly in the time of the straight path: float32 (n + 1,).
+
+    .. math:: \sigma_i = t_i / (1 - t_i), \quad t_i = (1 - \tfrac{i}{n}) \, \sigma_{max} / (1 + \sigma_{max})
+
+    Discrete variables are hidden with probability t, so each step reveals as many of them as any other.
+    """
+    times = torch.linspace(1, 0, n + 1, dtype=torch.float64) * (sigma_max / (1 + sigma_max))
+    return (times / (1 - times)).float()
+
+
 def _levels(x: Tensor, sigmas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Pairs of neighbouring noise levels, on the device and in the precision of x."""
     return pairwise(sigmas.to(x))

@@ -15,15 +15,20 @@ from torch import Tensor, nn
 
 from simulacra.config import VAEConfig
 from simulacra.errors import SimulacraError, UnsupportedError
+from simulacra.families import remainder
 from simulacra.families.family import Update
-from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, one_hot, split_head
+from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, split_head
+from simulacra.families.masks import log_shares
 from simulacra.nets.conv import SIZES, ConvDown, ConvUp, size
 from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.noise import Noise
 from simulacra.space import Batch, Examples, Known, Space
 
 LOG_SIGMA_MIN = math.log(1e-3)  # data are stored in steps no finer; without a bound the likelihood has none
+LOG_SIGMA_PREDICTED = (math.log(0.1), math.log(3))  # finer, the latents would be filled with digits of numbers
 ENCODED_AT_ONCE = 512  # pictures, in bounded memory
+REMAINDER_FITTED = 2000  # examples, and as many samples, for the covariance that the mean leaves out
+NUMBERS_FITTED = 2**26  # of those, a quarter of a gigabyte
 ENCODINGS_FITTED = 10_000  # enough for 64 full covariances in 32 dimensions; EM stays within seconds
 
 # --- the two terms of the bound: pure functions ----------------------------------------------------------------
@@ -76,7 +81,7 @@ def free_bits_kl(kl: Tensor, free: float) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """q(z | x): an example as one flat row (B, width) and its label to mean and logvar, (B, latent_dim) each."""
+    """q(z | x, c): numbers and label as one flat row and variables c, (B, k), to mean and logvar, (B, latent_dim)."""
 
     def __init__(self, space: Space, config: VAEConfig) -> None:
         super().__init__()
@@ -84,11 +89,14 @@ class Encoder(nn.Module):
             maps = size(SIZES, config.network_size)
             self.layers = ConvDown(space.shape, 2 * config.latent_dim, extra=space.num_classes, **maps)
         else:
-            inputs = space.width + space.num_classes
-            self.layers = ResidualMLP(inputs, config.width, config.depth, 2 * config.latent_dim)
+            inputs, categories = space.dim + space.num_classes, space.categories
+            self.layers = ResidualMLP(
+                inputs, config.width, config.depth, 2 * config.latent_dim, categories=categories
+            )  # fmt: skip
 
-    def forward(self, row: Tensor) -> tuple[Tensor, Tensor]:
-        mean, logvar = self.layers(row).chunk(2, dim=1)
+    def forward(self, row: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        out = self.layers(row) if c is None else self.layers(row, None, c)
+        mean, logvar = out.chunk(2, dim=1)
         return mean, logvar.clamp(-14, 14)  # beyond, exp() is no use to anyone
 
 
@@ -97,16 +105,29 @@ class Decoder(nn.Module):
 
     def __init__(self, space: Space, config: VAEConfig) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.predicted = space, space.dim if config.sigma == "predicted" else 0
         inputs = config.latent_dim + space.num_classes
         if convolutional(space, config.network):
             self.layers = ConvUp(inputs, space.shape, **size(SIZES, config.network_size))
         else:
-            self.layers = ResidualMLP(inputs, config.width, config.depth, space.width)
+            self.layers = ResidualMLP(inputs, config.width, config.depth, space.width + self.predicted)
         self.log_sigma = nn.Parameter(torch.zeros(()), requires_grad=config.sigma == "learned")
 
+    def start_at(self, logits: Tensor) -> None:
+        """Let a fresh decoder guess these logits of c, (sum(categories),), whatever z is."""
+        self.layers.get_parameter("last.bias").data[self.space.dim : self.space.width] = logits
+
     def forward(self, z: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        return split_head(self.layers(flat(z, given)), self.space)
+        out, logits, _ = self.with_sigma(z, given)
+        return out, logits
+
+    def with_sigma(self, z: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """What `forward` gives, and the log of sigma that goes with it: (), or (B, *shape) where it is predicted."""
+        made = self.layers(flat(z, given))
+        out, logits = split_head(made[:, : self.space.width], self.space)
+        if not self.predicted:
+            return out, logits, self.log_sigma.clamp(min=LOG_SIGMA_MIN)
+        return out, logits, made[:, self.space.width :].reshape(out.shape).clamp(*LOG_SIGMA_PREDICTED)
 
 
 class VAE(nn.Module):
@@ -121,6 +142,7 @@ class VAE(nn.Module):
     mixture_weights: Tensor
     mixture_means: Tensor
     mixture_scales: Tensor
+    remainder: Tensor
 
     def __init__(self, space: Space, config: VAEConfig) -> None:
         super().__init__()
@@ -133,6 +155,8 @@ class VAE(nn.Module):
         self.register_buffer("mixture_weights", torch.ones(k) / k)
         self.register_buffer("mixture_means", torch.zeros(k, d))
         self.register_buffer("mixture_scales", torch.eye(d).repeat(k, 1, 1))
+        if config.remainder and space.dim:
+            self.register_buffer("remainder", torch.zeros(space.dim, remainder.count(config.remainder, space.dim)))
 
     def prepare(self, data: Examples) -> None:
         """Take the shares of the labels, and see that the likelihood fits the data.
@@ -141,6 +165,8 @@ class VAE(nn.Module):
             SimulacraError: If a Bernoulli likelihood is asked for data outside [-1, 1].
         """
         self.shares.copy_(class_shares(data, self.space))
+        if self.space.categories:
+            self.decoder.start_at(log_shares(data.rows(slice(None)).c, self.space.categories))
         parts = (data.rows(slice(start, start + ENCODED_AT_ONCE)) for start in range(0, data.size, ENCODED_AT_ONCE))
         if self.config.likelihood == "bernoulli" and self.space.dim and any(p.x.abs().max() > 1 + 1e-6 for p in parts):
             raise SimulacraError("--likelihood bernoulli needs data in a fixed range, such as images; use gaussian")
@@ -157,12 +183,18 @@ class VAE(nn.Module):
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean and logvar of q(z | x), (B, latent_dim) each."""
-        row = flat(batch.x, one_hot(batch.c, self.space.categories), self._given(batch.label))
-        return self.encoder(row)
+        row = flat(batch.x, self._given(batch.label))
+        return self.encoder(row, batch.c) if self.space.categories else self.encoder(row)
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What the decoder says of z: mean of x (logits under Bernoulli), (B, *shape), and logits of c."""
         return self.decoder(z, self._given(label))
+
+    def _decode_with_sigma(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """What `decode` gives, and the log of the Gaussian's sigma: (), or (B, *shape) where it is predicted."""
+        if self.decoder.predicted:
+            return self.decoder.with_sigma(z, self._given(label))
+        return *self.decode(z, label), self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN)
 
     def recon_nll(self, batch: Batch, out: Tensor, logits: Tensor, log_sigma: Tensor) -> Tensor:
         """-log p(x, c | z), in nats, (B,)."""
@@ -179,8 +211,7 @@ class VAE(nn.Module):
         mean, logvar = self.encode(batch)
         noise = torch.randn(mean.shape, device=mean.device, generator=rng)
         z = mean + (logvar / 2).exp() * noise  # the reparameterisation (Kingma and Welling 2013, section 2.4)
-        out, logits = self.decode(z, batch.label)
-        log_sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN)
+        out, logits, log_sigma = self._decode_with_sigma(z, batch.label)
         if self.config.sigma == "analytic" and self.config.likelihood == "gaussian" and self.space.dim:
             log_sigma = optimal_log_sigma(batch.x, out)
             with torch.no_grad():  # samples are drawn with the running value
@@ -196,18 +227,40 @@ class VAE(nn.Module):
             "recon": recon.detach(),
             "kl": total_kl,
             "elbo": -recon.detach() - total_kl,
-            "sigma": log_sigma.detach().exp(),
+            "sigma": log_sigma.detach().exp().mean(),
             "active_units": active.float(),
         }
         yield Update("vae", loss, logs)
 
     def conclude(self, data: Examples, *, seed: int) -> None:
+        """Fit the density of latents to the data, then the noise that gives samples the covariance of the data."""
+        if self.config.prior == "aggregate":
+            self._fit_mixture(data, seed)
+        if self.config.remainder and self.space.dim:
+            self._fit_remainder(data, seed)
+
+    def _fit_remainder(self, data: Examples, seed: int) -> None:
+        """Fit the noise of `remainder.missing_scale` to samples, as many as examples are looked at."""
+        most = max(2, min(REMAINDER_FITTED, NUMBERS_FITTED // self.space.dim))
+        rows = data.rows(slice(None, None, -(-data.size // most)))
+        if rows.size < 2:
+            return
+        drawn = []
+        for start in range(0, rows.size, ENCODED_AT_ONCE):
+            n = min(ENCODED_AT_ONCE, rows.size - start)
+            noise = Noise(seed, rows=n, start=start, device=rows.x.device)
+            label = labels_for(None, self.shares, noise)
+            drawn.append(self._drawn(*self._decode_with_sigma(self.latents(n, noise), label)[::2], noise))
+        x, made = rows.x.flatten(1), torch.cat(drawn).flatten(1)
+        scale = remainder.missing_scale(x, made, self.remainder.shape[1])
+        fresh = Noise(seed + 1, rows=len(made), device=x.device).normal(scale.shape[1]) @ scale.mT
+        self.remainder.copy_(scale * remainder.best_amount(x, made, fresh))
+
+    def _fit_mixture(self, data: Examples, seed: int) -> None:
         """Fit the mixture of Gaussians to the aggregate posterior, to draws z ~ q(z | x) over the data.
 
         Source: Ghosh et al. 2019, "From variational to deterministic autoencoders", section 4.
         """
-        if self.config.prior == "standard":
-            return
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
@@ -256,7 +309,10 @@ class VAE(nn.Module):
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
         guidance_scale: float = 1.0,
     ) -> Batch:  # fmt: skip
-        """n examples: a latent, then x and c from the decoder's distribution.
+        """n examples: a latent, then x and c from the decoder's distribution, or its mean where its noise is off.
+
+        With a `remainder`, x gets a draw of that noise on top, which gives samples the covariance of the training data;
+        `decode`, `realise` and what is reconstructed by them stay the mean.
 
         Raises:
             UnsupportedError: If parts of the example are given, or guidance is asked for.
@@ -268,16 +324,21 @@ class VAE(nn.Module):
                 "a VAE has no guidance; leave --guidance-scale at 1 or train with --family diffusion"
             )
         label = labels_for(label, self.shares, noise)
-        out, logits = self.decode(self.latents(n, noise), label)
+        out, logits, log_sigma = self._decode_with_sigma(self.latents(n, noise), label)
         c = draw(logits, self.space.categories, noise)
+        x = self._drawn(out, log_sigma, noise)
+        if self.config.remainder and self.space.dim:
+            x = x + (noise.normal(self.remainder.shape[1]) @ self.remainder.mT).reshape(x.shape)
+        return Batch(x, c, label)
+
+    def _drawn(self, out: Tensor, log_sigma: Tensor, noise: Noise) -> Tensor:
+        """x of the decoder's distribution, or its mean where its noise is not wanted, (B, *shape)."""
         if self.config.likelihood == "bernoulli":
             p = out.sigmoid()
-            ink = (noise.uniform(*self.space.x_shape) < p).float() if self.config.decoder_noise else p
-            return Batch(2 * ink - 1, c, label)
-        if self.config.decoder_noise:
-            sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN).exp()
-            out = out + sigma * noise.normal(*self.space.x_shape)
-        return Batch(out, c, label)
+            return 2 * ((noise.uniform(*self.space.x_shape) < p).float() if self.config.decoder_noise else p) - 1
+        if not self.config.decoder_noise:
+            return out
+        return out + log_sigma.exp() * noise.normal(*self.space.x_shape)
 
     def score_samples(self, batch: Batch, *, noise: Noise, draws: int = 64) -> Tensor:
         r"""The importance-weighted bound on log p(x, c | label), in nats of model space, (B,).
@@ -287,12 +348,11 @@ class VAE(nn.Module):
         Source: Burda et al. 2015, equation 8.
         """
         mean, logvar = self.encode(batch)
-        log_sigma = self.decoder.log_sigma.clamp(min=LOG_SIGMA_MIN)
         terms = []
         for _ in range(draws):
             epsilon = noise.normal(mean.shape[1])
             z = mean + (logvar / 2).exp() * epsilon
             log_q = -(epsilon.square() + logvar + math.log(2 * math.pi)).sum(1) / 2
-            out, logits = self.decode(z, batch.label)
+            out, logits, log_sigma = self._decode_with_sigma(z, batch.label)
             terms.append(self.log_prior(z) - log_q - self.recon_nll(batch, out, logits, log_sigma))
         return torch.logsumexp(torch.stack(terms), dim=0) - math.log(draws)

@@ -50,10 +50,11 @@ class ResidualBlock(nn.Module):
     Source: He et al. 2016 (identity mappings); Peebles and Xie 2023, section 3.2 (adaptive norm, zero start).
     """
 
-    def __init__(self, width: int, condition: int) -> None:
+    def __init__(self, width: int, condition: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.inner = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.outer = nn.Linear(width, width)
         self.condition = nn.Linear(condition, 2 * width) if condition else None
         nn.init.zeros_(self.outer.weight)
@@ -67,35 +68,52 @@ class ResidualBlock(nn.Module):
         if self.condition is not None:
             scale, shift = self.condition(embedding).chunk(2, dim=-1)
             inner = inner * (1 + scale) + shift
-        return h + self.outer(nn.functional.silu(self.inner(inner)))
+        return h + self.outer(self.dropout(nn.functional.silu(self.inner(inner))))
 
 
 class ResidualMLP(Network):
-    """A residual perceptron: (B, inputs) and a condition (B, condition) to (B, outputs).
+    """A residual perceptron: (B, inputs), a condition (B, condition) and discrete variables (B, k) to (B, outputs).
+
+    A discrete variable adds the row of a table to the first layer, which is what a linear layer makes of it one-hot; a
+    sum of k rows stays cheap where variables have thousands of values.
 
     Args:
-        inputs: Width of the input.
+        inputs: Width of the input; 0 where there are only discrete variables.
         width: Width of the residual stream.
         depth: Number of residual blocks.
         outputs: Width of the output.
         condition: Width of the embedding that every block is told; 0 for none.
         zero_start: Whether the output starts at zero, as a preconditioned denoiser wants it.
+        categories: Sizes of the discrete variables; () for none.
+        dropout: Share of each block's hidden units that is silent in a training step.
     """
 
+    offsets: Tensor
+
     def __init__(
-        self, inputs: int, width: int, depth: int, outputs: int, *, condition: int = 0, zero_start: bool = False
-    ) -> None:
+        self, inputs: int, width: int, depth: int, outputs: int, *, condition: int = 0, zero_start: bool = False,
+        categories: Sequence[int] = (), dropout: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.first = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(ResidualBlock(width, condition) for _ in range(depth))
+        self.first = nn.Linear(inputs, width) if inputs else None
+        self.values = nn.EmbeddingBag(sum(categories), width, mode="sum") if categories else None
+        if self.values is not None:
+            nn.init.normal_(self.values.weight, std=len(categories) ** -0.5)  # so that their sum has variance 1
+            offsets = torch.tensor([0, *categories[:-1]]).cumsum(0)
+            self.register_buffer("offsets", offsets, persistent=False)
+        self.blocks = nn.ModuleList(ResidualBlock(width, condition, dropout=dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, outputs)
         if zero_start:
             nn.init.zeros_(self.last.weight)
             nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
-        h = self.first(x)
+    def forward(self, x: Tensor, embedding: Tensor | None = None, c: Tensor | None = None) -> Tensor:
+        parts = [] if self.first is None else [self.first(x)]
+        if self.values is not None:
+            assert c is not None
+            parts.append(self.values(c + self.offsets))
+        h = sum(parts[1:], parts[0])
         for block in self.blocks:
             h = block(h, embedding)
         return exactly(self.last, nn.functional.silu(self.norm(h)))

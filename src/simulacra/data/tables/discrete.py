@@ -16,7 +16,7 @@ RARE = "(rare)"
 MOST_VALUES = 256
 """Of one variable of c. With more, a value is two digits."""
 
-FEW_VALUES = 50
+FEW_VALUES = 128
 SPARSE = 4
 """A column of up to 256 numbers is discrete too if the lattice between its ends has 4 times as many places."""
 
@@ -32,7 +32,7 @@ def is_few(values: np.ndarray, counts: np.ndarray, places: np.ndarray | None) ->
         counts: Rows of each, (m,).
         places: On the lattice, (m,); None if there is none.
 
-    Up to 50 are; up to 256 if they lie far apart, as prices in a list do and ages do not. But only if values that at
+    Up to 128 are; up to 256 if they lie far apart, as prices in a list do and ages do not. But only if values that at
     least k rows share are nearly all.
     """
     if len(values) > MOST_VALUES:

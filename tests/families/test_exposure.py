@@ -1,0 +1,72 @@
+"""The loss of a single example is low where the model has it by heart."""
+
+import pytest
+import torch
+from torch import nn
+
+from simulacra.config import DiffusionConfig, GANConfig, VAEConfig
+from simulacra.errors import UnsupportedError
+from simulacra.families import GAN, VAE, Diffusion
+from simulacra.families.exposure import record_losses
+from simulacra.families.preconditioning import PATHS
+from simulacra.space import Batch, Space
+
+SPACE = Space((3,), (4, 2))
+
+
+def batch(n, seed):
+    rng = torch.Generator().manual_seed(seed)
+    c = [torch.randint(size, (n,), generator=rng) for size in SPACE.categories]
+    return Batch(torch.randn(n, 3, generator=rng), torch.stack(c, 1))
+
+
+class Memory(nn.Module):
+    """The ideal denoiser of a finite training set: it knows nothing but its rows (x alone)."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows, self.scales = rows, PATHS["edm"]
+        self.sigma_data = torch.ones(())
+
+    def forward(self, x_t, sigma, c, label, given=None):
+        weights = (-torch.cdist(x_t, self.rows).square() / (2 * sigma[:, None] ** 2)).softmax(1)
+        return weights @ self.rows, torch.zeros(len(x_t), sum(SPACE.categories))
+
+
+def test_a_denoiser_that_knows_its_rows_by_heart_gives_them_a_lower_loss():
+    network = Diffusion(SPACE, DiffusionConfig(width=8, depth=1, steps=1))
+    learned, others = batch(40, 0), batch(40, 1)
+    network.denoiser = Memory(learned.x)  # pyright: ignore[reportAttributeAccessIssue]
+    known, unknown = (record_losses(network, part) for part in (learned, others))
+    assert known.quantile(0.9) < unknown.quantile(0.1)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Diffusion(SPACE, DiffusionConfig(width=8, depth=1, steps=1)),
+        VAE(SPACE, VAEConfig(width=8, depth=1, latent_dim=2, steps=1)),
+        GAN(SPACE, GANConfig(generator_hidden=(8,), discriminator_hidden=(8,), latent_dim=2, steps=1)),
+    ],
+    ids=["diffusion", "vae", "gan"],
+)
+def test_the_loss_of_an_example_does_not_depend_on_its_neighbours(network):
+    some = batch(10, 2)
+    with torch.no_grad():
+        whole, part = record_losses(network, some, seed=3), record_losses(network, some.rows(slice(4, 7)), seed=3)
+    assert whole.shape == (10,)
+    torch.testing.assert_close(whole[4:7], part, rtol=1e-4, atol=1e-5)
+
+
+def test_a_space_without_numbers_or_without_categories_will_do():
+    for space in (Space((), (4, 2)), Space((3,))):
+        network = Diffusion(space, DiffusionConfig(width=8, depth=1, steps=1))
+        full = batch(5, 0)
+        some = Batch(full.x if space.shape else full.x[:, :0], full.c if space.categories else full.c[:, :0])
+        with torch.no_grad():
+            assert record_losses(network, some).isfinite().all()
+
+
+def test_what_has_no_loss_of_an_example_says_so():
+    with pytest.raises(UnsupportedError, match="attack its samples alone"):
+        record_losses(nn.Linear(1, 1), batch(2, 0))
