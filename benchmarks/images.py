@@ -38,7 +38,7 @@ def references(name: str, n: int) -> tuple[Any, float, float]:
     from simulacra.data import kind
 
     measure = kind("images").measures(dataset(name), n, 0)
-    floor, gaussian = (measure(images).estimates["frechet"].value for images in (measure.real, measure.gaussian))
+    floor, gaussian = (measure(images).estimates["frechet"].value for images in (measure.real, measure.baseline))
     return measure, floor, gaussian
 
 

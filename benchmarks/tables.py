@@ -20,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from tables_document import FAMILIES, MILLION, SAMPLED, WORDS, document
 HERE = Path(__file__).resolve().parent
 PEERS, VENV = HERE / "peers", HERE.parent / ".venv-peers"
 MINUTES = 5.0
-CASES = (*(f"adult-{family}" for family in FAMILIES), "adult-TVAE", "adult-CTGAN", "fraud-augment", "million")
+SHORT = "adult-diffusion-short"
+OURS = (*(f"adult-{family}" for family in FAMILIES), SHORT)
+CASES = ("adult-TVAE", "adult-CTGAN", *OURS, "fraud-augment", "million")
 
 
 # --- one run, in a process of its own ---------------------------------------------------------------------------------
@@ -56,12 +59,18 @@ def own(family: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     from simulacra.outputs import write_samples
     from simulacra.synthesizer import SYNTHESIZERS
 
-    dataset = adult()
-    model = SYNTHESIZERS[family](minutes=MINUTES * args.scale, seed=seed).fit(dataset)
-    started = time.perf_counter()
+    dataset, now = adult(), set_clock(args)
+    family, _, short = family.partition("-")
+    minutes = tvae_seconds(args) / 180 if short else MINUTES * args.scale
+    model = SYNTHESIZERS[family](minutes=minutes, seed=seed).fit(dataset)
+    started = now()
     model.draw_values(SAMPLED, seed=seed)
-    sampled = time.perf_counter() - started
-    write_samples(path_of(args, f"adult-{family}", seed), model.draw_values(len(dataset.train), seed=seed), "tables")
+    sampled = now() - started
+    write_samples(
+        path_of(args, f"adult-{family}{'-short' * bool(short)}", seed),
+        model.draw_values(len(dataset.train), seed=seed),
+        "tables",
+    )
     last = model.run_.events()[-1]
     return {
         "steps": last["step"], "train_seconds": last["elapsed"], "sample_seconds": sampled, "n": SAMPLED,
@@ -87,7 +96,29 @@ def peer(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{name} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1]) | {"device": f"cpu, {args.threads} threads"}
+    found = json.loads(done.stdout.splitlines()[-1]) | {"device": f"cpu, {args.threads} threads"}
+    if args.clock == "processor":
+        found["train_seconds"] = found["train_processor_seconds"] / args.threads
+    return found
+
+
+def set_clock(args: argparse.Namespace) -> Callable[[], float]:
+    """The clock of this process, which its training follows too."""
+    sys.path.insert(0, str(PEERS))
+    import measuring
+
+    from simulacra import train
+
+    train.clock = measuring.clock(args.clock, args.threads)
+    return train.clock
+
+
+def tvae_seconds(args: argparse.Namespace) -> float:
+    """Seconds of training that TVAE took in these results."""
+    runs = json.loads(args.out.read_text())["results"].get("adult-TVAE", {}) if args.out.exists() else {}
+    if not runs:
+        sys.exit("adult-diffusion-short has a third of the time of adult-TVAE: run that case first")
+    return min(entry["run"]["train_seconds"] for entry in runs.values())
 
 
 def fraud(seed: int, args: argparse.Namespace) -> dict[str, Any]:
@@ -108,6 +139,7 @@ def million(seed: int, args: argparse.Namespace) -> dict[str, Any]:
 
     import simulacra as sim
 
+    now = set_clock(args)
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(MILLION, 4)).astype(np.float32)
     columns: dict[str, Any] = {
@@ -123,15 +155,15 @@ def million(seed: int, args: argparse.Namespace) -> dict[str, Any]:
     path = path_of(args, "million", seed)
     pl.DataFrame(columns).write_parquet(path)
     del columns, words, hidden
-    started = time.perf_counter()
+    started = now()
     dataset = sim.load(path)
-    loaded = time.perf_counter() - started
+    loaded = now() - started
     model = sim.Diffusion(minutes=2 * args.scale, seed=seed).fit(dataset)
-    prepared = time.perf_counter() - started - loaded - model.run_.events()[-1]["elapsed"]
+    prepared = now() - started - loaded - model.run_.events()[-1]["elapsed"]
     last = model.run_.events()[-1]
-    started = time.perf_counter()
+    started = now()
     rows = model.draw_values(10_000, seed=seed)
-    sampled = time.perf_counter() - started
+    sampled = now() - started
     path.unlink()
     return {
         "load_seconds": loaded, "prepare_seconds": prepared, "steps": last["step"], "train_seconds": last["elapsed"],
@@ -158,7 +190,7 @@ def path_of(args: argparse.Namespace, case: str, seed: int) -> Path:
 
 def measured(case: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Figures of the rows of a run, their floor and their baseline."""
-    from simulacra.data.tables.frames import conform
+    from simulacra.data.tables.conforming import conform
     from simulacra.evaluation import references
 
     dataset = adult()
@@ -187,7 +219,7 @@ def header(args: argparse.Namespace) -> dict[str, Any]:
         | {name: version(name) for name in ("simulacra", "torch", "numpy", "scikit-learn")},
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "commands": ["python benchmarks/tables.py" + "".join(f" {word}" for word in sys.argv[1:])],
-        "settings": {"threads": args.threads, "scale": args.scale},
+        "settings": {"threads": args.threads, "scale": args.scale, "clock": args.clock},
         "results": {},
     }
 
@@ -206,6 +238,7 @@ def main() -> None:
     parser.add_argument("--peer-seeds", type=int, default=1, help="seeds of each peer")
     parser.add_argument("--scale", type=float, default=1.0, help="of all budgets; less than 1 for a quick look")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of each run")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="which minutes; see images.py")
     parser.add_argument("--out", type=Path, default=Path("runs/tables.json"), help="where results are kept")
     parser.add_argument("--results", type=Path, default=HERE / "RESULTS-tables.md", help="where the tables go")
     parser.add_argument("--table", action="store_true", help="only write the tables of what is there")
@@ -228,12 +261,12 @@ def main() -> None:
         "commands": list(dict.fromkeys(found["commands"] + fresh["commands"])),
     }
     for case in () if args.table else args.cases:
-        seeds = args.seeds if case.removeprefix("adult-") in FAMILIES else args.peer_seeds
+        seeds = args.seeds if case in OURS else args.peer_seeds
         for seed in range(seeds):
             entry = found["results"].setdefault(case, {}).setdefault(str(seed), {})
             if "run" not in entry:
                 command = [sys.executable, __file__, "--one", case, str(seed), "--scale", str(args.scale), "--threads",
-                           str(args.threads), "--out", str(args.out)]  # fmt: skip
+                           str(args.threads), "--clock", args.clock, "--out", str(args.out)]  # fmt: skip
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
                 if done.returncode:
                     print(f"{case} seed {seed} FAILED", flush=True)

@@ -23,7 +23,7 @@ def fake(data, draw, *, score=None, score_name=None, num_classes=0):
     """A model whose samples are draw(n, rng)."""
     return SimpleNamespace(
         dataset_=data,
-        sample=lambda n, *, label=None, seed=0: draw(n, np.random.default_rng(seed + 1000)),
+        draw_values=lambda n, *, label=None, seed=0: draw(n, np.random.default_rng(seed + 1000)),
         score_samples=score,
         score_name_=score_name,
         device_="cpu",
@@ -118,7 +118,7 @@ def test_an_evaluation_survives_json_with_null_for_what_is_unknown(ring):
     text = json.dumps(result.to_json(), allow_nan=False)
     assert Evaluation.from_json(json.loads(text)) == result
     assert json.dumps(Evaluation.from_json(json.loads(text)).to_json()) == text
-    assert list(json.loads(text)) == ["figures", "verdict", "n", "seed", "details", "timing"]
+    assert list(json.loads(text)) == ["figures", "verdict", "n", "seed", "details", "timing", "baseline"]
 
 
 def test_a_damaged_evaluation_says_what_to_do():
@@ -204,7 +204,7 @@ def test_a_model_is_asked_for_labels_at_their_training_shares_and_judged_by_what
         return np.stack([rows[name][k % len(rows[name])] for k, name in enumerate(label)])
 
     model = fake(digits, None, num_classes=10)
-    model.sample = obedient
+    model.draw_values = obedient
     result = evaluate(model, n=1000)
     figure = result.figures["label_accuracy"]
     assert figure.value == pytest.approx(figure.floor, abs=0.03)
@@ -214,7 +214,7 @@ def test_a_model_is_asked_for_labels_at_their_training_shares_and_judged_by_what
     np.testing.assert_allclose(shares, np.bincount(digits.train.labels) / len(digits.train), atol=0.035)
     assert asked[0][:60] == list(np.array(digits.classes)[labels_for(model, 60, 0)])  # the first are always the same
 
-    model.sample = lambda n, *, label, seed: digits.holdout.values[np.arange(n) % len(digits.holdout)]
+    model.draw_values = lambda n, *, label, seed: digits.holdout.values[np.arange(n) % len(digits.holdout)]
     deaf = evaluate(model, n=359)
     assert deaf.figures["label_accuracy"].value == pytest.approx(0.1, abs=0.06)
     assert any("label that was asked for" in reason for reason in deaf.verdict.reasons)

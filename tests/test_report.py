@@ -66,10 +66,10 @@ class Model:
                 "device": "cpu",
             },
             events=lambda: events_of(family, events),
-            snapshots=lambda: [Snapshot(10**k, self.sample(200, seed=k)) for k in range(snapshots)],
+            snapshots=lambda: [Snapshot(10**k, self.draw_values(200, seed=k)) for k in range(snapshots)],
         )
 
-    def sample(self, n, *, seed=0):
+    def draw_values(self, n, *, seed=0):
         values = self.dataset_.train.values
         return values[np.random.default_rng(seed).integers(0, len(values), n)]
 
@@ -184,7 +184,7 @@ def test_a_run_without_snapshots_and_history_still_has_a_report(tmp_path):
 
 def test_a_diverged_model_still_has_a_report(tmp_path):
     model = Model("diffusion", dataset_of("toy:ring"), tmp_path)
-    model.sample = lambda n, seed=0: np.full((n, 2), np.nan)
+    model.draw_values = lambda n, seed=0: np.full((n, 2), np.nan)
     verdict = evaluation_of(status="failed", text="Failed: 500 of 500 samples are not finite numbers.")
     assert "not finite numbers" in write_report(model, verdict).read_text()
 

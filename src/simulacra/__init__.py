@@ -17,6 +17,8 @@ _HOMES = {
     "open_run": "simulacra.synthesizer",
     "evaluate": "simulacra.evaluation",
     "compare": "simulacra.comparison",
+    "audit": "simulacra.auditing",
+    "augment": "simulacra.augmentation",
     "replicate": "simulacra.replicates",
     "write_report": "simulacra.report",
     "interpolate": "simulacra.steering",
@@ -31,6 +33,8 @@ __all__ = [
     "Dataset",
     "Diffusion",
     "SimulacraError",
+    "audit",
+    "augment",
     "compare",
     "evaluate",
     "inpaint",
@@ -44,6 +48,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from simulacra.auditing import audit
+    from simulacra.augmentation import augment
     from simulacra.comparison import compare
     from simulacra.data import Dataset, load
     from simulacra.errors import SimulacraError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulacra import cli_steering, cli_training
+from simulacra import cli_steering, cli_tables, cli_training, flags_tables
 from simulacra.config import check
 from simulacra.errors import SimulacraError, suggest
 from simulacra.flags import (
@@ -127,6 +127,8 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "impute": (impute, Impute),
     "evaluate": (evaluate, Evaluate),
     "compare": (cli_training.compare, Compare),
+    "augment": (cli_tables.augment, flags_tables.Augment),
+    "audit": (cli_tables.audit, flags_tables.Audit),
     "interpolate": (cli_steering.interpolate, Interpolate),
     "vary": (cli_steering.vary, Vary),
     "inpaint": (cli_steering.inpaint, Inpaint),

@@ -47,7 +47,7 @@ def train(argv: Sequence[str]) -> None:
 
     source = str(args.source)
     check_kind(resolve(family, None, given, preset=preset, file=file).engine, kind_of(source), source)
-    out = args.out or _fresh(Path("runs") / f"{_slug(source)}-{family}")
+    out = args.out or fresh(Path("runs") / f"{_slug(source)}-{family}")
     dataset = _load(args, source, out)
     settled = settle(family, dataset, given, preset=preset, file=file)
     for note in without_labels(settled, dataset.classes)[1]:
@@ -130,7 +130,7 @@ def compare(argv: Sequence[str]) -> None:
     from simulacra.progress import training_bar
 
     check_kind(args.engine, kind_of(args.source), args.source)
-    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-compare")
+    out = args.out or fresh(Path("runs") / f"{_slug(args.source)}-compare")
     dataset = _load(args, args.source, out)
     for note in dict.fromkeys(note for config in configs for note in without_labels(config, dataset.classes)[1]):
         say(f"note: {note}")
@@ -186,7 +186,7 @@ def replicate(argv: Sequence[str]) -> None:
     options = {name: values for name, values in _given(argv, parsed.options).items() if name not in LEFT_OUT}
     from simulacra.progress import describe_replicates, training_bar
 
-    out = args.out or _fresh(Path("runs") / f"{_slug(args.source)}-{family}-replicates")
+    out = args.out or fresh(Path("runs") / f"{_slug(args.source)}-{family}-replicates")
     with training_bar(f"{args.seeds} seeds", quiet=args.quiet, describe=describe_replicates) as shown:
         bar: Any = shown
         replicates = run_replicates(
@@ -269,7 +269,7 @@ def _slug(source: str) -> str:
     return Path(name).name.split(".")[0] or "data"
 
 
-def _fresh(path: Path) -> Path:
+def fresh(path: Path) -> Path:
     """That folder, or the first of path-2, path-3, ... that is not there yet."""
     number, free = 2, path
     while free.exists():

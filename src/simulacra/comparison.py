@@ -24,7 +24,7 @@ from simulacra.files import finite, write_json
 from simulacra.page import NAMES, seconds, texts
 from simulacra.report import write_comparison, write_report
 
-MINUTES = {"points": 0.25, "images": 0.75}  # of training for each family, where no budget is given
+MINUTES = {"points": 0.25, "images": 0.75, "tables": 2.0}  # of training for each family, where no budget is given
 _WORST_FIRST = ("failed", "partly", "learned")
 
 Range = tuple[float, float]
@@ -121,6 +121,11 @@ class Comparison:
         """Every figure that any family has, in the order of the first that has it."""
         return list(dict.fromkeys(name for row in self.rows for name in row.figures))
 
+    @property
+    def baseline(self) -> str:
+        """What the figures' baseline is, in words."""
+        return import_module(f"simulacra.data.{self.kind}.metrics").BASELINE
+
     def about(self, name: str) -> Figure:
         """What a figure is called, its floor and its baseline, which are the same for every family."""
         found = [row.figures[name] for row in self.rows if name in row.figures]
@@ -131,7 +136,7 @@ class Comparison:
         return finite({"format": 1, "version": simulacra.__version__, **asdict(self)})
 
     def __str__(self) -> str:
-        table = [("", *(NAMES.get(row.family, row.family) for row in self.rows), "floor", "Gaussian")]
+        table = [("", *(NAMES.get(row.family, row.family) for row in self.rows), "floor", self.baseline)]
         for name in self.figure_names:
             cells = [row.figures.get(name) for row in self.rows]
             known = self.about(name)
@@ -179,7 +184,8 @@ def compare(
     Args:
         source: A Dataset, or what `load` takes.
         families: Which families, in this order.
-        minutes: Budget of each run, in minutes of training; by default 0.25 for points and 0.75 for images.
+        minutes: Budget of each run, in minutes of training; by default 0.25 for points, 0.75 for images and 2
+            for tables.
         steps: Budget of each run in steps, instead of minutes; with both, the first that is spent ends a run.
         replicates: Runs of each family; replicate r has the seed `seed + r`.
         seed: Seed of the first replicate.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from simulacra.data.estimate import FAR, About, Estimate, Measured, Measures
+from simulacra.data.estimate import FAR, About, Estimate, Measured, Measures, finite_rows
 from simulacra.errors import SimulacraError, suggest
 from simulacra.files import finite
 
@@ -25,6 +25,8 @@ IN_DOMAIN = "in-domain"
 BOOTSTRAP = 60
 FEWEST_SAMPLES = 50
 FEWEST_HELD_OUT = 10
+"""A kind whose metrics allow fewer is measured all the same, and the verdict says how weak its floor is."""
+
 SCORED = 2_000
 """Held-out examples whose likelihood is computed: enough for an error of about 0.02 nats, and a few seconds' work."""
 
@@ -41,7 +43,7 @@ class Figure:
         low: Lower end of the 95 % interval, value - 1.96 standard errors, within the figure's range.
         high: Upper end of it.
         floor: The same measure of held-out real examples, or its exact value.
-        baseline: The same measure of draws from one Gaussian fitted to the training split.
+        baseline: The same measure of a simple model of the training split, such as one Gaussian.
         title: Name in tables.
         unit: "nats", "sd", "share", "count", "ratio" or "".
         better: "lower", "higher" or "match" (the nearer to the floor the better).
@@ -86,6 +88,7 @@ class Evaluation:
         seed: Seed of the samples and of every subset, projection and resample.
         details: What lies behind the figures: shares of modes or classes, nearest training examples.
         timing: Seconds: "sample", "sample_1000" (per 1,000 samples), "measure", "score".
+        baseline: What the figures' baseline is, in words.
         examples: Those samples that `details` names, by row, for the report; they are left out of the JSON.
     """
 
@@ -95,7 +98,8 @@ class Evaluation:
     seed: int
     details: dict[str, Any]
     timing: dict[str, float]
-    examples: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    baseline: str = "one Gaussian"
+    examples: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able dict, keys always in the same order, null for what is not finite."""
@@ -112,12 +116,13 @@ class Evaluation:
                 figures={name: Figure(**figure) for name, figure in data["figures"].items()},
                 verdict=Verdict(verdict["status"], verdict["text"], tuple(verdict["reasons"])),
                 **{key: data[key] for key in ("n", "seed", "details", "timing")},
+                **{key: data[key] for key in ("baseline",) if key in data},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise SimulacraError(f"the evaluation is damaged ({error}); evaluate the run again") from None
 
     def __str__(self) -> str:
-        rows = [("figure", "value", "95 % interval", "floor", "Gaussian", "what it means")]
+        rows = [("figure", "value", "95 % interval", "floor", self.baseline, "what it means")]
         for f in self.figures.values():
             value, low, high, floor, baseline = (show(v, f.unit) for v in (f.value, f.low, f.high, f.floor, f.baseline))
             interval = "-" if f.low is None else f"{low} to {high}"
@@ -145,13 +150,13 @@ def evaluate(
     model: Synthesizer, holdout: Split | None = None, *, n: int | None = None, seed: int = 0,
     features: str = IN_DOMAIN, weights: str | Path | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Draw samples, measure them beside real data and one Gaussian, and judge.
+    """Draw samples, measure them beside real data and a simple baseline, and judge.
 
     Args:
         model: A fitted model; it is asked for labels, where it has them, at their training shares.
         holdout: Real examples that the model has not seen; the dataset's own by default.
         n: Samples to draw; by default 50,000 for a toy density, else as many as there are held-out examples
-            (at most 50,000 points or 10,000 images).
+            (at most 50,000 points or 10,000 images); of a table as many as there are training rows, at most 20,000.
         seed: Seed of samples and measures: the same seed gives the same Evaluation, timing apart.
         features: Of images: "in-domain", those of a classifier of the data themselves (of their pixels without
             labels), or "inception" for figures in Inception's beside them, of at most 1,000 samples on a CPU.
@@ -163,12 +168,13 @@ def evaluate(
     if n is not None and n < FEWEST_SAMPLES:
         raise SimulacraError(f"n is {n}, but figures need at least {FEWEST_SAMPLES} samples; ask for that many or more")
     dataset = model.dataset_ if holdout is None else replace(model.dataset_, holdout=holdout)
-    if len(dataset.holdout) < FEWEST_HELD_OUT:
+    metrics = import_module(f"simulacra.data.{dataset.kind}.metrics")
+    fewest = getattr(metrics, "FEWEST_HELD_OUT", FEWEST_HELD_OUT)
+    if len(dataset.holdout) < fewest:
         raise SimulacraError(
             f"{dataset.name}: {len(dataset.holdout)} held-out examples are too few to measure a floor "
-            f"(at least {FEWEST_HELD_OUT}); load more data or hold out a larger part of it"
+            f"(at least {fewest}); load more data or hold out a larger part of it"
         )
-    metrics = import_module(f"simulacra.data.{dataset.kind}.metrics")
     about: dict[str, About] = metrics.ABOUT
     count = metrics.default_n(dataset) if n is None else n
     asked = _inception(metrics, dataset, features, weights, str(model.device_) if features != IN_DOMAIN else "cpu")
@@ -177,9 +183,9 @@ def evaluate(
     measure, floor, baseline = references(dataset, count, seed, **asked)
     prepared = perf_counter()
     labels = labels_for(model, count, seed)
-    samples = np.asarray(draw(model, count, seed))
+    samples = draw(model, count, seed)
     sampled = perf_counter()
-    spoilt = int((~np.isfinite(samples)).reshape(count, -1).any(axis=1).sum())
+    spoilt = int((~finite_rows(samples)).sum())
     ours: Measured = Measured({}, {}) if spoilt else measure(samples, labels=labels, bootstrap=BOOTSTRAP)
     columns = {
         name: (ours.estimates.get(name, Estimate(float("nan"))), floor[name].value, baseline[name].value)
@@ -198,14 +204,19 @@ def evaluate(
     details = {**ours.details, "floor_n": len(measure.real)}
     if spoilt:
         details["not_finite"] = spoilt
+    if hasattr(metrics, "codec_floor"):
+        details["codec"] = metrics.codec_floor(measure, model.codec_)
+    ended = perf_counter()
     timing = {
         "sample": sampled - prepared,
         "sample_1000": (sampled - prepared) * 1000 / count,
-        "measure": measured - sampled + prepared - start,
+        "measure": measured - sampled + prepared - start + ended - scored,
         "score": scored - measured,
     }
-    verdict = judge(figures, about, details, n=count, labelled=labels is not None)
-    return Evaluation(figures, verdict, count, seed, details, timing, {row: samples[row] for row in _named(details)})
+    name = metrics.BASELINE
+    verdict = judge(figures, about, details, n=count, labelled=labels is not None, baseline=name)
+    examples = {row: samples[row] for row in rows_named(details)}
+    return Evaluation(figures, verdict, count, seed, details, timing, name, examples)
 
 
 def labels_for(model: Synthesizer, n: int, seed: int) -> np.ndarray | None:
@@ -219,12 +230,15 @@ def labels_for(model: Synthesizer, n: int, seed: int) -> np.ndarray | None:
     return labels[(np.random.default_rng([seed, 29]).random(n) * len(labels)).astype(np.int64)]
 
 
-def draw(model: Synthesizer, n: int, seed: int) -> np.ndarray:
-    """n samples, of the labels that `labels_for` gives where the model has any: row i is sample i of an Evaluation."""
+def draw(model: Synthesizer, n: int, seed: int) -> Any:
+    """n samples, an array or a Table, of the labels that `labels_for` gives where the model has any.
+
+    Row i is sample i of an Evaluation.
+    """
     labels = labels_for(model, n, seed)
     if labels is None:
-        return model.sample(n, seed=seed)
-    return model.sample(n, label=np.array(model.dataset_.classes, dtype=object)[labels], seed=seed)
+        return model.draw_values(n, seed=seed)
+    return model.draw_values(n, label=np.array(model.dataset_.classes, dtype=object)[labels], seed=seed)
 
 
 def _inception(metrics: Any, dataset: Dataset, features: str, weights: Any, device: str) -> dict[str, Any]:
@@ -239,7 +253,7 @@ def _inception(metrics: Any, dataset: Dataset, features: str, weights: Any, devi
     return {"features": features, "weights": None if weights is None else str(weights), "device": device}
 
 
-def _named(details: dict[str, Any]) -> list[int]:
+def rows_named(details: dict[str, Any]) -> list[int]:
     """Rows of the samples that details name."""
     spaces = details.get("nearest", {}).values()
     return sorted({pair["sample"] for space in spaces for pair in [*space["first"], *space["closest"]]})
@@ -252,7 +266,7 @@ def references(
     """The measures, the floor and the baseline; kept, because models of the same data are compared."""
     measure: Measures = import_module(f"simulacra.data.{dataset.kind}.metrics").measures(dataset, n, seed, **asked)
     floor = measure(measure.real, labels=measure.real_labels).estimates
-    return measure, floor, measure(measure.gaussian, labels=measure.gaussian_labels).estimates
+    return measure, floor, measure(measure.baseline, labels=measure.baseline_labels).estimates
 
 
 def log_likelihood(model: Synthesizer, dataset: Dataset, metrics: Any, seed: int) -> tuple[Estimate, float, float]:
@@ -290,9 +304,16 @@ def distance(figure: Figure, about: About) -> float:
     return worse / forgiven if forgiven > 0 else float("inf")
 
 
+def _misleading(figures: dict[str, Figure], about: dict[str, About]) -> bool:
+    """Whether single columns look right and a classifier tells rows apart all the same."""
+    shapes, detection = (distance(figures[name], about[name]) for name in ("shapes", "detection"))
+    return shapes <= 1 < detection
+
+
 def judge(
-    figures: dict[str, Figure], about: dict[str, About], details: dict[str, Any], *, n: int, labelled: bool = False
-) -> Verdict:
+    figures: dict[str, Figure], about: dict[str, About], details: dict[str, Any], *, n: int, labelled: bool = False,
+    baseline: str = "one Gaussian",
+) -> Verdict:  # fmt: skip
     """The verdict on figures; the limits are those in ABOUT.
 
     Args:
@@ -301,6 +322,7 @@ def judge(
         details: Those of `Measured`; "groups", "shares", "missing", "floor_n" and "not_finite" are read.
         n: Number of samples.
         labelled: Whether labels at their training shares were given to the model.
+        baseline: What the figures' baseline is.
     """
     if details.get("not_finite"):
         reason = f"{details['not_finite']} of {n} samples are not finite numbers"
@@ -325,13 +347,22 @@ def judge(
         apart = distance(f, about[name])
         said = about[name].phrase.format(value=show(f.value, f.unit), floor=show(f.floor, f.unit))
         if apart > 1:
-            gaussian = f" [one Gaussian: {show(f.baseline, f.unit)}]" if about[name].share else ""
-            reasons.append(f"{about[name].fault}: {said}{gaussian}")
+            beside = f" [{baseline}: {show(f.baseline, f.unit)}]" if about[name].share else ""
+            reasons.append(f"{about[name].fault}: {said}{beside}")
             worst = max(worst, apart)
         else:
             good.append(said)
     remarks = []
-    if details.get("floor_n", n) < n:
+    if "detection" in main and "shapes" in main and _misleading(figures, about):
+        shapes = show(figures["shapes"].value, figures["shapes"].unit)
+        remarks.append(
+            f"Column shapes of {shapes} alone are no evidence of good rows: a classifier tells these from real ones."
+        )
+    if details.get("floor_n", n) < min(FEWEST_HELD_OUT, n):
+        remarks.append(
+            f"Only {details['floor_n']} real examples were held out: the floor is weak, and these figures are hints."
+        )
+    elif details.get("floor_n", n) < n:
         remarks.append(f"The floor rests on {details['floor_n']} real examples, fewer than the {n} samples.")
     if len(main) == 1:
         remarks.append("This rests on one figure alone; look at the samples.")

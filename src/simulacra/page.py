@@ -40,6 +40,11 @@ class Shown:
     pixels: bool
 
     @property
+    def little(self) -> bool:
+        """Whether it is one of many small drawings, of which four stand side by side."""
+        return not self.pixels and self.width <= _NARROW
+
+    @property
     def large(self) -> int:
         """Screen pixels a data pixel where there is room."""
         return max(1, _WIDE // self.width)

@@ -36,14 +36,24 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         network="conv", loss="relativistic", gamma=0.5, gamma_final=0.05, penalty_every=4, latent_dim=64, lr=1.5e-3,
         beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=16, steps=10_000,
     ),
-    # the mean is shown, as in every published picture of a VAE; the noise of single pixels is no part of the shapes
+    # the mean is shown, and the texture that it lacks where the pictures have any; ink on paper gets none
     ("vae", "images"): dict(
-        network="conv", optimizer="muon", beta=0.1, latent_dim=32, components=256, decoder_noise=False, lr=3e-3,
-        beta2=0.99, warmup=0.03, batch_size=64, steps=4000,
+        network="conv", optimizer="muon", beta=0.1, latent_dim=32, components=256, decoder_noise=False, remainder=256,
+        lr=3e-3, beta2=0.99, warmup=0.03, batch_size=64, steps=4000,
     ),
     ("diffusion", "images"): dict(
         network="conv", optimizer="muon", path="linear", noise="logit-normal", noise_mean=0.0, noise_std=1.0, lr=2e-3,
         beta2=0.99, warmup=0.05, ema_decay=0.999, batch_size=32, steps=5000, sampler="dpmpp-2m", sampling_steps=15,
+    ),
+    ("gan", "tables"): dict(
+        loss="relativistic", gamma=1.0, gamma_final=0.1, straight_through=True, latent_dim=64,
+        generator_hidden=(256, 256), discriminator_hidden=(256, 256), lr=1e-3, beta1=0.0, beta2=0.99, ema_decay=0.999,
+        batch_size=256, minutes=5.0,
+    ),
+    # a sigma of each number, for where a value that repeats is meant, the number is noise
+    ("vae", "tables"): dict(
+        sigma="predicted", beta=0.5, latent_dim=24, components=256, width=256, depth=2, lr=1e-3, ema_decay=0.998,
+        batch_size=256, minutes=5.0,
     ),
     ("diffusion", "tables"): dict(
         noise="uniform", levels="even", observed=0.3, width=384, depth=4, dropout=0.1, weight_decay=0.3, lr=1e-3,

@@ -12,15 +12,15 @@ from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from simulacra import curves
 from simulacra.data import drawing
-from simulacra.data.drawing import Picture, Sheet
+from simulacra.data.drawing import Listing, Picture, Sheet, intervals
+from simulacra.data.estimate import finite_rows
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import draw, show
-from simulacra.files import write_atomically
+from simulacra.evaluation import draw, rows_named, show
+from simulacra.files import read_json, write_atomically
 from simulacra.page import NAMES, Shown, embed, render, seconds, texts, without_word
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from simulacra.synthesizer import Synthesizer
 
 WORDS = {"learned": "✓ Learned", "partly": "≈ Learned in part", "failed": "✕ Failed"}
+_PLACES = ("value", "low", "high", "baseline")
+_UNITS = {"share": ("Shares", "share (%)"), "auc": ("Areas under the curve", "area under the curve")}
 HINTS = {"lower": "lower is better", "higher": "higher is better", "match": "the nearer to the floor the better"}
 
 
@@ -53,12 +55,14 @@ def write_report(model: Synthesizer, evaluation: Evaluation, path: str | Path | 
     config = model.run_.config
     samples = _finite(draw(model, kind.num_samples(evaluation), evaluation.seed))
     drawn = kind.pictures(samples, dataset, evaluation.details) if len(samples) else []
-    named = dict(enumerate(samples)) | evaluation.examples
+    named = {row: samples[row] for row in rows_named(evaluation.details) if row < len(samples)} | evaluation.examples
     memory_note, memory = kind.memorisation(named, dataset, evaluation.details)
     if evaluation.details.get("shares"):
         drawn.append(_group_shares(evaluation.details))
     if evaluation.details.get("label_accuracy"):
         drawn.append(_labels_kept(evaluation.details))
+    listings = kind.listings(samples, dataset, evaluation.details, named) if len(samples) else []
+    attacks_note, attacks, meanings = _attacks(model.run_.path)
     inside, note = _inside(model, samples) if len(samples) else ([], "")
     family = NAMES.get(model.family, model.family)
     text = render(
@@ -70,6 +74,10 @@ def write_report(model: Synthesizer, evaluation: Evaluation, path: str | Path | 
         verdict_text=without_word(evaluation.verdict.text),
         headline=_headline(model, evaluation, events),
         figures=[_row(figure) for figure in evaluation.figures.values()],
+        baseline=evaluation.baseline,
+        listings=listings + meanings,
+        attacks=[embed(picture) for picture in attacks],
+        attacks_note=attacks_note,
         samples=[embed(picture) for picture in drawn],
         frames=_frames(model, kind.MOST_FRAMES),
         raw_frames=_frames(model, kind.MOST_FRAMES, raw=True),
@@ -121,7 +129,7 @@ def write_comparison(
             model.dataset_ = dataset
         dataset = model.dataset_
         kind, title = _kind(model), NAMES.get(row.family, row.family)
-        values = _finite(model.sample(kind.NUM_SAMPLES, seed=0))
+        values = _finite(model.draw_values(kind.NUM_SAMPLES, seed=0))
         pictures = kind.pictures(values, dataset) if len(values) else []
         if pictures:
             samples.append(embed(pictures[0], title=title))
@@ -144,6 +152,7 @@ def write_comparison(
             else "Intervals are 95 %, from how the samples of one run scatter; another seed may differ by more."
         ),
         table=_table(comparison),
+        baseline=comparison.baseline,
         samples=samples,
         tracks=tracks,
         curves=losses,
@@ -156,10 +165,39 @@ def _kind(model: Synthesizer) -> Any:
     return import_module(f"simulacra.data.{model.dataset_.kind}.figures")
 
 
-def _finite(values: Any) -> np.ndarray:
+def _finite(values: Any) -> Any:
     """The examples without NaN or infinities: a diverged model's page shows what is left of it."""
-    values = np.asarray(values)
-    return values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
+    return values[finite_rows(values)]
+
+
+def _attacks(path: Path) -> tuple[str, list[Picture], list[Listing]]:
+    """What the attacks of `audit` come to, their figures as intervals, a picture a unit, and what each means."""
+    if not (path / "audit.json").exists():
+        return "", [], []
+    audit = read_json(path / "audit.json")
+    pictures, rows = [], []
+    try:
+        for unit in dict.fromkeys(one["unit"] for one in audit["attacks"]):
+            some = [one for one in audit["attacks"] if one["unit"] == unit]
+            scale = 100 if unit == "share" else 1
+            drawn = [one | {k: one[k] if one[k] is None else one[k] * scale for k in _PLACES} for one in some]
+            title, quantity = _UNITS.get(unit, ("Attacks", unit))
+            pictures.append(
+                Picture(title, "The tick is what rows give that no model has seen.", intervals(drawn, quantity))
+            )
+            for one in some:
+                value, low, high, baseline = (show(one[k], unit) for k in _PLACES)
+                between = (
+                    "-"
+                    if "-" in (low, high)
+                    else f"{low.removesuffix(' %')} to {high}".replace(" ", "\N{NO-BREAK SPACE}")
+                )
+                rows.append((one["title"], value, between, baseline, one["tells"]))
+        note = str(audit["text"])
+    except (KeyError, TypeError) as error:
+        raise SimulacraError(f"{path / 'audit.json'}: damaged ({error}); audit the run again, or delete it") from None
+    heading = ("attack", "found", "95 % interval", "harmless", "what it means")
+    return note, pictures, [Listing("attacks", "What each means", "", heading, tuple(rows))]
 
 
 def _frames(model: Synthesizer, most: int, *, raw: bool = False) -> list[Shown]:
@@ -186,7 +224,7 @@ def _frames(model: Synthesizer, most: int, *, raw: bool = False) -> list[Shown]:
     return shown
 
 
-def _inside(model: Synthesizer, samples: np.ndarray) -> tuple[list[Picture], str]:
+def _inside(model: Synthesizer, samples: Any) -> tuple[list[Picture], str]:
     """Pictures of the model's inside, or why there are none."""
     try:
         return _kind(model).insight(model, model.dataset_, samples), ""

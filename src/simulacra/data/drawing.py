@@ -76,14 +76,14 @@ class Listing:
     """Rows of text that a page shows as a table.
 
     Args:
-        place: Where: below the "figures", beside the "samples" or among the "copies".
+        place: Where: below the "figures", the "samples", the "copies" or the "attacks".
         title: A few words.
         caption: How to read it, one or two sentences.
         heading: Names of the columns.
         rows: Cells, as many in each row; the first names the row.
     """
 
-    place: Literal["figures", "samples", "copies"]
+    place: Literal["figures", "samples", "copies", "attacks"]
     title: str
     caption: str
     heading: tuple[str, ...]
@@ -192,7 +192,7 @@ def intervals(rows: list[dict[str, Any]], quantity: str) -> Figure:
         rows: "title", "value", "low", "high" and "baseline" of each; what is None is not drawn.
         quantity: Name of the axis.
     """
-    figure, axes = panel(5.4, 0.9 + 0.3 * len(rows))
+    figure, axes = panel(6.0, 0.9 + 0.28 * len(rows))
     for at, row in enumerate(rows):
         if row.get("low") is not None and row.get("high") is not None:
             axes.plot([row["low"], row["high"]], [at, at], color=BLUE, linewidth=2, solid_capstyle="butt")

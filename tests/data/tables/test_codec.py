@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from simulacra.data.split import Split
+from simulacra.data.tables import discrete
 from simulacra.data.tables.codec import Codec
 from simulacra.data.tables.continuous import Continuous
 from simulacra.data.tables.discrete import Discrete
@@ -105,6 +106,14 @@ def test_any_draw_decodes_to_values_within_the_range_seen(table_of, found, seed)
         assert values.min() <= drawn.min()
         assert drawn.max() <= values.max()
     assert values.null_count() != 0 or len(drawn) == 500
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _ages_are_numbers():
+    """So that a few thousand rows have continuous columns of whole numbers, spikes and all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discrete, "FEW_VALUES", 50)
+        yield
 
 
 @pytest.fixture(scope="module")

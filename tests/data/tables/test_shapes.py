@@ -66,8 +66,12 @@ def test_unseen_values_count_against_samples_and_missing_is_a_value(table_of):
 
 
 def test_columns_without_values_are_left_out_and_samples_without_values_score_nothing(table_of):
-    real = table_of({"x": [None, None, None], "y": [1.0, 2.0, None], "c": [None, None, None]}, x="numeric", c="category")
-    gone = table_of({"x": [None, 1.0, None], "y": [None, None, None], "c": [None, None, None]}, y="numeric", c="category")
+    real = table_of(
+        {"x": [None, None, None], "y": [1.0, 2.0, None], "c": [None, None, None]}, x="numeric", c="category"
+    )
+    gone = table_of(
+        {"x": [None, 1.0, None], "y": [None, None, None], "c": [None, None, None]}, y="numeric", c="category"
+    )
     shapes = Shapes(real)
     assert shapes.names == ["y"]
     assert shapes(gone).each == {"y": 0.0}
@@ -99,9 +103,7 @@ def test_of_very_many_pairs_a_drawn_part_stands_for_all(table_of, monkeypatch):
 
 def test_pairs_of_very_many_values_are_counted_without_a_cell_for_each(table_of, monkeypatch):
     rng = np.random.default_rng(0)
-    real, other = (
-        table_of({name: rng.integers(0, 40, 500).astype(str) for name in ("a", "b")}) for _ in range(2)
-    )
+    real, other = (table_of({name: rng.integers(0, 40, 500).astype(str) for name in ("a", "b")}) for _ in range(2))
     dense = Trends(real)(other).each
     monkeypatch.setattr("simulacra.data.tables.shapes._DENSE", 1)
     assert Trends(real)(other).each == pytest.approx(dense)

@@ -109,7 +109,6 @@ class ImageMeasures:
         }
         self.rows = rows = choose(len(dataset.holdout), n, seed)
         self.real, self.baseline = dataset.holdout.values[rows], gaussian_images(dataset, n, seed)
-        self.gaussian = self.baseline  # TEMPORARY, until the benchmark that runs has ended
         near = {space: Near(*(part[rows] for part in memory.held_out)) for space, memory in self.memory.items()}
         self._real = Seen(held_out[rows], None if seen is None else seen[rows], near)
         self.accuracy: float | None = None

@@ -17,6 +17,7 @@ import numpy as np
 from simulacra.data.tables.likeness import Coded, distances
 from simulacra.data.tables.privacy import ROWS, SURE, Attack, Interval, mean_interval, risk, wilson
 
+FEWEST_CLAUSES, MOST_CLAUSES = 3, 9  # columns of a guess about several
 TIE = 1e-5  # squared distances that are the same
 TOLERANCE = 0.05  # of the middle 90 % of a number's range: a guess so near is right
 
@@ -56,7 +57,7 @@ def guess_one_column(synthetic: Coded, n: int, rng: np.random.Generator) -> list
 
 
 def guess_columns(synthetic: Coded, n: int, rng: np.random.Generator, *, unique: bool = True) -> list[list[Clause]]:
-    """Guesses about two to six columns that copy a synthetic row: categories alike, numbers at least or most its own.
+    """Guesses about three to nine columns that copy a synthetic row: categories alike, numbers at least or at most.
 
     Args:
         synthetic: Synthetic rows.
@@ -71,7 +72,7 @@ def guess_columns(synthetic: Coded, n: int, rng: np.random.Generator, *, unique:
     for _ in range(3 * n if unique else n):
         if len(found) == n:
             break
-        columns = rng.permutation(p + q)[: rng.integers(min(2, p + q), min(6, p + q) + 1)]
+        columns = rng.permutation(p + q)[: rng.integers(min(FEWEST_CLAUSES, p + q), min(MOST_CLAUSES, p + q) + 1)]
         rows = np.full(len(columns), rng.integers(len(synthetic)))
         rows = rows if unique else rng.integers(0, len(synthetic), len(columns))
         guess: list[Clause] = []

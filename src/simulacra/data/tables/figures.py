@@ -79,7 +79,7 @@ def _matrices(samples: Table, real: Table, names: list[str]) -> list[Picture]:
     return [
         Picture(
             "Columns together, the difference",
-            f"Samples less held-out rows; the largest is {largest:.2f}. Mind the scale.",
+            f"How strongly columns go together, samples less held-out rows: {largest:.2f} at most. Mind the scale.",
             plots.matrix(apart, names, "difference", most),
         ),
         Picture("Columns together, samples", f"{how}.", plots.matrix(ours, names, "association", 1.0)),

@@ -15,6 +15,8 @@ from simulacra.errors import SimulacraError
 ONE_HOT = 64  # categories beyond which a column's values become random directions instead of axes
 AT_ONCE = 2**24  # distances held in memory together: 64 MB
 TOO_NEAR = 1e-5  # squared distances below are rounding of float32
+LOOK_AGAIN, MOST_PAIRS = 1e-2, 2**20
+SAME = 1e-12  # squared distance of equal rows, whose logarithm is to be finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,17 +154,20 @@ def distances(points: np.ndarray, to: np.ndarray) -> Iterator[tuple[slice, np.nd
         yield rows, np.maximum(squared, TOO_NEAR, out=squared)
 
 
-def nearest(points: np.ndarray, to: np.ndarray, *, but: np.ndarray | None = None) -> np.ndarray:
-    """Squared distance of each point to the nearest of the others, (n,).
+def nearest(points: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Squared distance of each point (n, width) to the nearest of the others (m, width): (n,).
 
-    Args:
-        points: (n, width).
-        to: (m, width).
-        but: The number of one of the others that each point may not look at, (n,): itself, or one for fairness.
+    Where it is small, those that may be the nearest are looked at again without rounding, so that a copy is told from
+    a neighbour that is merely close. The same rows are at 1e-12.
     """
-    found = np.empty(len(points), np.float32)
+    found = np.empty(len(points))
     for rows, squared in distances(points, to):
-        if but is not None and len(to) > 1:
-            squared[np.arange(len(squared)), but[rows]] = np.inf
-        found[rows] = squared.min(axis=1)
+        least = squared.min(axis=1)
+        close = np.flatnonzero(least < LOOK_AGAIN)
+        one, other = np.nonzero(squared[close] <= least[close, None] + 2 * TOO_NEAR)
+        if len(one) and len(one) < MOST_PAIRS:  # more are rows of categories alone, many of them the same
+            apart = (points[rows][close[one]].astype(np.float64) - to[other]) ** 2
+            least = least.astype(np.float64)
+            least[close] = np.minimum.reduceat(apart.sum(axis=1), np.flatnonzero(np.diff(one, prepend=-1)))
+        found[rows] = np.maximum(least, SAME)
     return found

@@ -51,7 +51,7 @@ def load_table(
         )
     drop = [drop] if isinstance(drop, str) else list(drop or ())
     table, notes = to_table(incoming, roles=roles, drop=drop, target=target)
-    train, held = (table[rows] for rows in split_rows(len(table), _strata(table), holdout, seed))
+    train, held = (table[rows] for rows in split_rows(len(table), strata(table), holdout, seed))
     schema = _shareable(table.schema, train)
     train, held = Table(train.frame, schema), Table(held.frame, schema)
     path = None if not isinstance(source, str | Path) else Path(source).resolve()
@@ -100,7 +100,7 @@ def read(source: Any, *, sep: str | None = None) -> Incoming:
     return from_frame(source)
 
 
-def _strata(table: Table) -> np.ndarray | None:
+def strata(table: Table) -> np.ndarray | None:
     """Numbers of the values of the target to split by; None where it has too many or there is none."""
     target = table.schema.target
     if target is None or table.schema[target].role not in ("category", "boolean", "integer"):

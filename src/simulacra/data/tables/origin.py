@@ -42,8 +42,7 @@ def origin(dataset: Dataset, source: Any = None) -> Origin | None:
     table, _ = to_table(
         incoming, roles=options.get("roles"), drop=options.get("drop", []), target=options.get("target")
     )
-    rows = split_rows(len(table), loading._strata(table), options["holdout"], options["seed"])
-    train, holdout = (np.sort(part) for part in rows)
+    train, holdout = split_rows(len(table), loading.strata(table), options["holdout"], options["seed"])
     if not table.frame[train].equals(dataset.train.values.frame):  # pyright: ignore[reportAttributeAccessIssue]
         return None
     return Origin(Table(table.frame, dataset.train.values.schema), train, holdout)  # pyright: ignore[reportAttributeAccessIssue]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from simulacra.data.drawing import BLUE, DIVERGING, INK, REAL, SAMPLES, colorbar, label, panel, styled
 from simulacra.data.estimate import Array
@@ -98,6 +98,8 @@ class Panel:
                 axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
             else:
                 axes.xaxis.set_major_locator(MaxNLocator(4))
+                if np.abs(self.edges).max() >= 10_000:  # 200 k, for longer numbers run into each other
+                    axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
             axes.stairs(theirs, at, fill=True, color=REAL, alpha=0.45, label="real")
             axes.stairs(ours, at, color=SAMPLES, linewidth=1.4, label="samples")
             axes.set_ylim(bottom=0)
@@ -196,7 +198,7 @@ def _cramer(a: Array, b: Array) -> float:
 
 
 def _ratio(values: Array, codes: Array) -> float:
-    if len(values) < 2 or values.std() == 0:
+    if len(values) < 2 or values.std() == 0 or (codes == codes[0]).all():
         return float("nan")
     counts = np.bincount(codes)
     means = np.bincount(codes, values - values.mean()) / np.maximum(counts, 1)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simulacra.data.tables.table import Table
 
 MOST = 10
+MOSTLY = 3  # times as far off in company as by itself: then its company is what to look at
 CLEAR = 0.02  # a column whose shape is off by less is not what gives samples away; its company is
 _LONGEST = 40
 
@@ -46,14 +47,16 @@ def telling_columns(
 
 def _words(train: Table, samples: Table, name: str, shapes: Scores, trends: Scores) -> str:
     shape = shapes.each.get(name)
-    if shape is not None and shape < 1 - CLEAR:
-        return _gap(train, samples, name)
     company = {pair: score for pair, score in trends.each.items() if name in pair}
-    if not company:
+    pair = min(company, key=lambda one: company[one]) if company else None
+    off = 0.0 if shape is None else 1 - shape
+    if off > CLEAR and (pair is None or 1 - company[pair] < MOSTLY * off):
+        return _gap(train, samples, name)
+    if pair is None:
         return "its own values are right" if shape is not None else ""
-    pair = min(company, key=lambda one: company[one])
     other = pair[0] if pair[1] == name else pair[1]
-    return f"by itself right; least so together with {other} (pair trend {100 * company[pair]:.1f} %)"
+    start = "by itself right; " if off <= CLEAR else ""
+    return f"{start}least like the data together with {other} (pair trend {100 * company[pair]:.1f} %)"
 
 
 def _gap(train: Table, samples: Table, name: str) -> str:
