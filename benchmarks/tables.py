@@ -125,6 +125,7 @@ def fraud(seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """More of the rare class, and the proof whether it helps."""
     import simulacra as sim
 
+    set_clock(args)
     found = sim.augment(
         Path(os.environ["SIMULACRA_DATA"]) / "creditcard_fraud_subset.csv", target="Class", seed=seed,
         minutes=MINUTES * args.scale,

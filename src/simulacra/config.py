@@ -171,6 +171,8 @@ class VAEConfig(TrainingConfig):
     """Gaussians in that mixture."""
     decoder_noise: bool = True
     """Draw samples from the decoder's distribution; without it, its mean is shown."""
+    refinements: int = 0
+    """How often a sample is encoded and decoded anew, so that its parts agree."""
     remainder: int = 0
     """Principal components along which samples get the variance that is left of the data's, if values look better for
     it: the texture of photographs, which a mean has not; 0 for none."""
@@ -185,6 +187,7 @@ class VAEConfig(TrainingConfig):
             "--sigma predicted: for rows of numbers under --likelihood gaussian and --network mlp",
         )
         check(self.remainder >= 0, f"--remainder {self.remainder}: must not be negative")
+        check(self.refinements >= 0, f"--refinements {self.refinements}: must not be negative")
         check(self.network != "dcgan", _DCGAN)
 
 

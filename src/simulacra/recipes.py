@@ -46,14 +46,14 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         beta2=0.99, warmup=0.05, ema_decay=0.999, batch_size=32, steps=5000, sampler="dpmpp-2m", sampling_steps=15,
     ),
     ("gan", "tables"): dict(
-        loss="relativistic", gamma=1.0, gamma_final=0.1, straight_through=True, latent_dim=64,
-        generator_hidden=(256, 256), discriminator_hidden=(256, 256), lr=1e-3, beta1=0.0, beta2=0.99, ema_decay=0.999,
+        loss="relativistic", gamma=1.0, gamma_final=0.1, penalty_every=4, straight_through=True, latent_dim=64,
+        generator_hidden=(256, 256), discriminator_hidden=(256, 256), lr=2e-3, beta1=0.0, beta2=0.99, ema_decay=0.999,
         batch_size=256, minutes=5.0,
     ),
     # a sigma of each number, for where a value that repeats is meant, the number is noise
     ("vae", "tables"): dict(
-        sigma="predicted", beta=0.5, latent_dim=24, components=256, width=256, depth=2, lr=1e-3, ema_decay=0.998,
-        batch_size=256, minutes=5.0,
+        sigma="predicted", beta=0.5, latent_dim=24, components=256, refinements=4, width=256, depth=2, lr=1e-3,
+        ema_decay=0.998, batch_size=256, minutes=5.0,
     ),
     ("diffusion", "tables"): dict(
         noise="uniform", levels="even", observed=0.3, width=384, depth=4, dropout=0.1, weight_decay=0.3, lr=1e-3,

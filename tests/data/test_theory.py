@@ -51,10 +51,10 @@ class Model:
             status="finished",
             config={"options": {"loss": loss}},
             events=lambda: [event_of(family, step) for step in (1, 50, 100, 150)],
-            snapshots=lambda: [Snapshot(k, self.sample(800, seed=k) / (1 + 9 / (1 + k))) for k in (0, 10, 100)],
+            snapshots=lambda: [Snapshot(k, self.draw_values(800, seed=k) / (1 + 9 / (1 + k))) for k in (0, 10, 100)],
         )
 
-    def sample(self, n, *, seed=0):
+    def draw_values(self, n, *, seed=0):
         values = self.dataset_.train.values
         return values[np.random.default_rng(seed).integers(0, len(values), n)]
 

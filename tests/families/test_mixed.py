@@ -1,5 +1,7 @@
 """VAE and GAN on rows of numbers and discrete variables: heads, starts, gradients, joints, seeds."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ from simulacra.train import Training, train
 
 SPACE = Space((2,), (2, 3))
 JOINT = torch.tensor([[0.4, 0.1], [0.1, 0.4]])
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "vae": dict(sigma="predicted", width=32, depth=1, latent_dim=2, components=8, lr=5e-3, beta=0.5, ema_decay=0.95),
     "gan": dict(
         straight_through=True, loss="relativistic", gamma=0.1, latent_dim=4, generator_hidden=(32,), lr=4e-3,
@@ -33,10 +35,16 @@ def table(n, seed=0):
     return Batch(x * torch.stack([torch.ones(n), 0.3 + 0.6 * c[:, 0]], dim=1), c)
 
 
+def made(family, space=SPACE) -> Any:
+    torch.manual_seed(0)
+    return build(family, space, family_config(family)(**OPTIONS[family]))
+
+
 def fitted(family, steps, seed=0):
     torch.manual_seed(seed)
-    config = family_config(family)(**OPTIONS[family], steps=steps, batch_size=128, seed=seed)
-    model, data = build(family, SPACE, config), table(4000)
+    config = family_config(family)(**OPTIONS[family], steps=steps, batch_size=64, seed=seed)
+    data = table(4000)
+    model: Any = build(family, SPACE, config)
     model.prepare(data)
     training = Training.begin(model, config)
     for _ in train(training, data, config):
@@ -48,8 +56,7 @@ def fitted(family, steps, seed=0):
 
 @pytest.mark.parametrize("family", OPTIONS)
 def test_gradients_reach_every_head(family):
-    torch.manual_seed(0)
-    model = build(family, SPACE, family_config(family)(**OPTIONS[family]))
+    model = made(family)
     model.prepare(table(100))
     for update in model.updates(table(64), step_generator(0, 0), 0.0):
         player = model.players()[update.player]
@@ -65,9 +72,8 @@ def test_gradients_reach_every_head(family):
 
 @pytest.mark.parametrize("family", OPTIONS)
 def test_a_fresh_model_draws_values_with_the_shares_of_the_data(family):
-    torch.manual_seed(0)
     space, values = Space((), (4,)), torch.arange(4).repeat_interleave(torch.tensor([900, 80, 15, 5]))
-    model = build(family, space, family_config(family)(**OPTIONS[family]))
+    model = made(family, space)
     model.prepare(Batch(torch.zeros(1000, 0), values[:, None]))
     with torch.no_grad():
         drawn = model.sample(8000, noise=Noise(0, rows=8000)).c[:, 0]
@@ -80,7 +86,7 @@ def test_straight_through_shows_what_was_drawn_and_slopes_like_the_softmax():
     slopes = {}
     for through in (False, True):
         torch.manual_seed(0)
-        gan = GAN(SPACE, GANConfig(**OPTIONS["gan"] | {"straight_through": through}))
+        gan: Any = GAN(SPACE, GANConfig(**OPTIONS["gan"] | {"straight_through": through}))
         row = gan.generate(z, None, gumbel)
         if through:
             assert torch.allclose(row[:, 2:], row[:, 2:].round(), atol=1e-6)
@@ -101,7 +107,8 @@ def test_a_predicted_sigma_belongs_to_each_number_and_stays_in_bounds():
 
 
 def test_a_predicted_sigma_is_refused_where_there_is_none():
-    for options in (dict(likelihood="bernoulli"), dict(network="conv")):
+    refused: list[dict[str, Any]] = [dict(likelihood="bernoulli"), dict(network="conv")]
+    for options in refused:
         with pytest.raises(SimulacraError, match="--sigma predicted"):
             VAEConfig(sigma="predicted", **options)
 
@@ -111,7 +118,7 @@ def test_log_shares_are_those_of_the_rows():
     torch.testing.assert_close(shares[[0, 1, 3]], torch.tensor([0.75, 0.25, 0.75]), atol=3e-3, rtol=0)
 
 
-@pytest.mark.parametrize(("family", "steps", "atol"), [("vae", 400, 0.06), ("gan", 500, 0.1)])
+@pytest.mark.parametrize(("family", "steps", "atol"), [("vae", 250, 0.08), ("gan", 300, 0.12)])
 def test_the_joint_of_two_variables_is_learned(family, steps, atol):
     drawn = fitted(family, steps).c
     found = torch.bincount(2 * drawn[:, 0] + drawn[:, 1].clamp(max=1), minlength=4) / len(drawn)

@@ -1,5 +1,6 @@
 """VAE: both terms of the bound at hand-computed values and optima, the bound itself, the mixture over latents."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,14 +11,8 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from simulacra.config import VAEConfig
 from simulacra.errors import SimulacraError, UnsupportedError
-from simulacra.families.vae import (
-    VAE,
-    bernoulli_nll,
-    free_bits_kl,
-    gaussian_nll,
-    kl_to_standard,
-    optimal_log_sigma,
-)
+from simulacra.families.elbo import bernoulli_nll, free_bits_kl, gaussian_nll, kl_to_standard, optimal_log_sigma
+from simulacra.families.vae import VAE
 from simulacra.noise import Noise, step_generator
 from simulacra.space import Batch, Known, Space
 from simulacra.train import Training, train
@@ -214,6 +209,20 @@ def test_fewer_examples_than_gaussians_still_give_a_mixture():
     z = vae.latents(100, Noise(0, rows=100))
     assert torch.isfinite(z).all()
     assert torch.isfinite(vae.log_prior(z)).all()
+
+
+@torch.no_grad()
+def test_refinements_leave_the_models_distribution_and_lead_to_it_from_elsewhere():
+    vae, marginal = linear_gaussian()
+    for shift, rounds, atol in ((0.0, 3, 0.05), (2.0, 60, 0.05), (2.0, 0, None)):
+        vae.latents = lambda n, noise, shift=shift: noise.normal(1) + shift
+        vae.config = dataclasses.replace(vae.config, refinements=rounds)
+        x = vae.sample(20_000, noise=Noise(0, rows=20_000)).x
+        if atol is None:
+            assert float((x.mean(0) - torch.tensor([0.3, 1.0])).abs().max()) > 1
+            continue
+        np.testing.assert_allclose(x.mean(0), marginal.mean, atol=atol)
+        np.testing.assert_allclose(x.mT.cov(), marginal.cov, atol=2 * atol)
 
 
 # --- samples ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,14 @@ from torch import Tensor, nn
 from simulacra.config import VAEConfig
 from simulacra.errors import SimulacraError, UnsupportedError
 from simulacra.families import remainder
+from simulacra.families.elbo import (
+    LOG_SIGMA_MIN,
+    bernoulli_nll,
+    free_bits_kl,
+    gaussian_nll,
+    kl_to_standard,
+    optimal_log_sigma,
+)
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, cross_entropy, draw, labels_for, split_head
 from simulacra.families.masks import log_shares
@@ -24,58 +32,11 @@ from simulacra.nets.mlp import ResidualMLP, flat
 from simulacra.noise import Noise
 from simulacra.space import Batch, Examples, Known, Space
 
-LOG_SIGMA_MIN = math.log(1e-3)  # data are stored in steps no finer; without a bound the likelihood has none
 LOG_SIGMA_PREDICTED = (math.log(0.1), math.log(3))  # finer, the latents would be filled with digits of numbers
 ENCODED_AT_ONCE = 512  # pictures, in bounded memory
 REMAINDER_FITTED = 2000  # examples, and as many samples, for the covariance that the mean leaves out
 NUMBERS_FITTED = 2**26  # of those, a quarter of a gigabyte
 ENCODINGS_FITTED = 10_000  # enough for 64 full covariances in 32 dimensions; EM stays within seconds
-
-# --- the two terms of the bound: pure functions ----------------------------------------------------------------
-
-
-def kl_to_standard(mean: Tensor, logvar: Tensor) -> Tensor:
-    r"""KL(N(mean, exp(logvar)) || N(0, 1)) of every latent, in nats, (B, latent_dim).
-
-    .. math:: (\mu^2 + \sigma^2 - 1 - \log \sigma^2) / 2, \quad 0 \text{ at the prior}
-
-    Source: Kingma and Welling 2013, appendix B.
-    """
-    return (mean.square() + logvar.exp() - 1 - logvar) / 2
-
-
-def gaussian_nll(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
-    r"""-log N(x; mean, sigma^2) summed over an example, in nats, (B,).
-
-    .. math:: \sum_i (x_i - \mu_i)^2 / (2 \sigma^2) + \log \sigma + \tfrac12 \log 2\pi
-
-    Args:
-        x: (B, ...).
-        mean: Of the shape of x.
-        log_sigma: Log of the standard deviation, broadcast over x.
-    """
-    squared = (x - mean).square() * (-2 * log_sigma).exp()
-    return (squared / 2 + log_sigma + math.log(2 * math.pi) / 2).flatten(1).sum(1)
-
-
-def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
-    """-log p of data in [-1, 1] read as probabilities (x + 1) / 2, summed over an example, in nats, (B,)."""
-    return F.binary_cross_entropy_with_logits(logits, (x + 1) / 2, reduction="none").flatten(1).sum(1)
-
-
-def optimal_log_sigma(x: Tensor, mean: Tensor) -> Tensor:
-    """The log of the sigma that makes `gaussian_nll` least: the root mean squared error (Rybkin et al. 2021)."""
-    return ((x - mean).square().mean().log() / 2).clamp(min=LOG_SIGMA_MIN)
-
-
-def free_bits_kl(kl: Tensor, free: float) -> Tensor:
-    """KL summed over latents, each counted as at least `free` nats on average (Kingma et al. 2016, equation 16).
-
-    Args:
-        kl: Nats of every latent, (B, latent_dim).
-    """
-    return kl.mean(0).clamp(min=free).sum()
-
 
 # --- the model -------------------------------------------------------------------------------------------------
 
@@ -250,7 +211,8 @@ class VAE(nn.Module):
             n = min(ENCODED_AT_ONCE, rows.size - start)
             noise = Noise(seed, rows=n, start=start, device=rows.x.device)
             label = labels_for(None, self.shares, noise)
-            drawn.append(self._drawn(*self._decode_with_sigma(self.latents(n, noise), label)[::2], noise))
+            out, _, log_sigma = self._decode_with_sigma(self.latents(n, noise), label)
+            drawn.append(self._drawn(out, log_sigma, noise))
         x, made = rows.x.flatten(1), torch.cat(drawn).flatten(1)
         scale = remainder.missing_scale(x, made, self.remainder.shape[1])
         fresh = Noise(seed + 1, rows=len(made), device=x.device).normal(scale.shape[1]) @ scale.mT
@@ -311,8 +273,13 @@ class VAE(nn.Module):
     ) -> Batch:  # fmt: skip
         """n examples: a latent, then x and c from the decoder's distribution, or its mean where its noise is off.
 
-        With a `remainder`, x gets a draw of that noise on top, which gives samples the covariance of the training data;
+        A refinement encodes the example and decodes a draw of q(z | x, c) anew. With an exact q this leaves the model's
+        distribution as it is; an example from between two kinds, whose parts disagree, becomes one of them. With a
+        `remainder`, x gets a draw of that noise at the end, which gives samples the covariance of the training data;
         `decode`, `realise` and what is reconstructed by them stay the mean.
+
+        Source: Rezende et al. 2014, appendix F (the chain); Bengio et al. 2013, "Generalized denoising auto-encoders as
+        generative models", theorem 1 (its limit is the distribution of the data).
 
         Raises:
             UnsupportedError: If parts of the example are given, or guidance is asked for.
@@ -324,12 +291,20 @@ class VAE(nn.Module):
                 "a VAE has no guidance; leave --guidance-scale at 1 or train with --family diffusion"
             )
         label = labels_for(label, self.shares, noise)
-        out, logits, log_sigma = self._decode_with_sigma(self.latents(n, noise), label)
-        c = draw(logits, self.space.categories, noise)
-        x = self._drawn(out, log_sigma, noise)
+        x, c = self._realised(self.latents(n, noise), label, noise)
+        for _ in range(self.config.refinements):
+            mean, logvar = self.encode(Batch(x, c, label))
+            z = mean + (logvar / 2).exp() * noise.normal(mean.shape[1])
+            x, c = self._realised(z, label, noise)
         if self.config.remainder and self.space.dim:
             x = x + (noise.normal(self.remainder.shape[1]) @ self.remainder.mT).reshape(x.shape)
         return Batch(x, c, label)
+
+    def _realised(self, z: Tensor, label: Tensor | None, noise: Noise) -> tuple[Tensor, Tensor]:
+        """x, (B, *shape), and c, (B, len(categories)), drawn from the decoder's distribution."""
+        out, logits, log_sigma = self._decode_with_sigma(z, label)
+        c = draw(logits, self.space.categories, noise)
+        return self._drawn(out, log_sigma, noise), c
 
     def _drawn(self, out: Tensor, log_sigma: Tensor, noise: Noise) -> Tensor:
         """x of the decoder's distribution, or its mean where its noise is not wanted, (B, *shape)."""
