@@ -80,7 +80,7 @@ class Model:
         return x * self.scale + self.mean
 
     def trajectory(self, n, *, seed=0, sampler=None, sampling_steps=None):
-        clean, noise = self.sample(n, seed=seed), np.random.default_rng(seed).standard_normal((n, self.dim))
+        clean, noise = self.draw_values(n, seed=seed), np.random.default_rng(seed).standard_normal((n, self.dim))
         for sigma in (20.0, 5.0, 1.0, 0.3, 0.1, 0.0):
             yield sigma, clean + sigma * noise * self.scale
 
