@@ -38,7 +38,7 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ),
     # the mean is shown, and the texture that it lacks where the pictures have any; ink on paper gets none
     ("vae", "images"): dict(
-        network="conv", optimizer="muon", beta=0.1, latent_dim=32, components=256, decoder_noise=False, remainder=256,
+        network="conv", optimizer="muon", beta=0.1, latent_dim=64, components=256, decoder_noise=False, remainder=256,
         lr=3e-3, beta2=0.99, warmup=0.03, batch_size=64, steps=4000,
     ),
     ("diffusion", "images"): dict(
