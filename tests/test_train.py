@@ -104,7 +104,7 @@ def test_a_budget_of_minutes_counts_training_and_not_what_happens_between(monkey
         clock.now += 1.0
         return clock.now
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=perf_counter))
+    monkeypatch.setattr(loop, "clock", perf_counter)
     config = TrainingConfig(steps=None, minutes=0.1, batch_size=2)
     progress = []
     for p in train(Training.begin(Line(), config), numbers(10), config):

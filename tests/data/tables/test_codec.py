@@ -82,13 +82,15 @@ def test_every_kind_of_column_comes_back(table_of, found):
         assert (back == values).filter(kept).all()
         return
     low, high = coder.ends()
-    kept = values.is_between(low, high).fill_null(False) | values.is_in(pl.Series(coder.options()).implode())
+    spikes = values.is_in(pl.Series(coder.options()).implode())
+    kept = values.is_between(low, high).fill_null(False) | spikes
     assert (~kept & values.is_not_null()).sum() <= 10  # beyond the means of the outermost five rows
     if kind == "float":
         spread = float(values.max() - values.min())
         assert ((back - values).abs() / spread).filter(kept).max() < 1e-5
-    else:
-        assert (back == values).filter(kept).all()
+    else:  # of the outermost places there may be a sliver alone, which no 32-bit number meets
+        inner = values.is_between(low, high, closed="none").fill_null(False) | spikes
+        assert (back == values).filter(inner).all()
 
 
 @given(columns(), st.integers(0, 2**20))
