@@ -45,6 +45,8 @@ class DataFlags:
     numeric: Annotated[
         tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of numbers, whatever they seem")
     ] = ()
+    integer: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of whole numbers")] = ()
+    boolean: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of true and false")] = ()
     category: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of words to choose from")] = ()
     datetime: Annotated[tuple[str, ...], arg(metavar="COLUMN ...", help="tables: columns of dates or times")] = ()
     identifier: Annotated[
@@ -61,7 +63,7 @@ class DataFlags:
             SimulacraError: If one was given two.
         """
         found: dict[str, str] = {}
-        for role in ("numeric", "category", "datetime", "identifier"):
+        for role in ("numeric", "integer", "boolean", "category", "datetime", "identifier"):
             for name in getattr(self, role):
                 if name in found or name in self.drop:
                     other = found.get(name, "drop")

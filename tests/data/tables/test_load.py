@@ -220,10 +220,11 @@ def test_the_flags_reach_load(path, capsys):
 
 def test_the_command_line_takes_several_columns_a_flag():
     words = ["--drop", "a", "b", "--id", "c", "--category", "d", "e", "--numeric", "f", "--datetime", "g"]
-    words += ["--sep", "tab", "--target", "h"]
+    words += ["--integer", "i", "--boolean", "j", "--sep", "tab", "--target", "h"]
     flags = parse(DataFlags, prog="test", argv=words)
     assert flags.drop == ("a", "b")
-    assert flags.roles == {"c": "identifier", "d": "category", "e": "category", "f": "numeric", "g": "datetime"}
+    told = {"c": "identifier", "d": "category", "e": "category", "f": "numeric", "g": "datetime"}
+    assert flags.roles == told | {"i": "integer", "j": "boolean"}
     assert (flags.sep, flags.target) == ("tab", "h")
 
 
