@@ -315,3 +315,11 @@ def test_numbers_too_far_apart_for_a_float_are_refused(table_of):
 def test_no_rows_are_a_table_too(people):
     codec = fitted(people)
     assert codec.decode(codec.encode(people[:0])).frame.shape == (0, 7)
+
+
+def test_what_is_no_number_is_not_decoded(people):
+    codec = fitted(people)
+    batch = codec.encode(people[:5])
+    batch.x[2, 0] = np.nan
+    with pytest.raises(SimulacraError, match="diverged"):
+        codec.decode(batch)

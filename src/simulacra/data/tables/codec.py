@@ -125,8 +125,13 @@ class Codec:
 
         Identifiers are new and unlike within the batch; they depend on the numbers of the row and its place in the
         batch. Batches that were decoded apart may repeat them: see `identified`.
+
+        Raises:
+            SimulacraError: A number of x is NaN or infinite.
         """
         x, c = np.asarray(batch.x), np.asarray(batch.c)
+        if not np.isfinite(x).all():
+            raise SimulacraError("NaN or infinite samples, which no column can hold: the model diverged; train it anew")
         columns, keys = [], None
         for column, coder, place, variables in self.parts():
             if isinstance(coder, Identifier):
