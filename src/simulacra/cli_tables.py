@@ -25,7 +25,7 @@ def audit(argv: Sequence[str]) -> None:
     from simulacra.synthesizer import open_run
 
     model, started = open_run(args.run, device=args.device), perf_counter()
-    with counting_bar("attacking", "per mille", quiet=args.quiet) as progress:
+    with counting_bar("attacking", "parts", quiet=args.quiet) as progress:
         found = attack(model, n=args.num, seed=args.seed, secret=args.secret, progress=progress)
     path = model.run_.path / "audit.json"
     found.save(path)
