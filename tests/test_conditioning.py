@@ -99,6 +99,8 @@ def test_what_a_model_cannot_do_is_said(gan, diffusion):
         gan.impute(frame())
     with pytest.raises(UnsupportedError, match="no density"):
         diffusion.score_samples(frame())
+    with pytest.raises(SimulacraError, match="no label"):
+        diffusion.sample(5, where={"kind": "a"}, label="a")
     with pytest.raises(SimulacraError, match="kind"):
         diffusion.impute(frame().drop("kind"))
     points = sim.GAN(steps=2, generator_hidden=(4,), discriminator_hidden=(4,)).fit("toy:bimodal")

@@ -206,6 +206,8 @@ class Synthesizer:
         _check_count(n)
         if where is not None:
             self._check_table("conditions (where)")
+            if label is not None:
+                raise SimulacraError("rows of a table have no label; make it a condition (where)")
             kept = rows_where(self._model, self.codec_, int(n), where, family=self.family, seed=seed,
                               progress=progress, **self._options(options))  # fmt: skip
             self.acceptance_ = kept.acceptance

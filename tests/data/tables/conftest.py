@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from simulacra.data.tables import discrete
 from simulacra.data.tables.schema import Column, Role, Schema
 from simulacra.data.tables.table import Table
 
@@ -15,6 +16,14 @@ ROLES: dict[Any, Role] = {
     pl.Int64: "integer", pl.UInt64: "integer", pl.Float64: "numeric", pl.String: "category", pl.Boolean: "boolean",
     pl.Date: "datetime", pl.Datetime: "datetime", pl.Null: "empty",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ages_are_numbers():
+    """So that a few thousand rows have continuous columns of whole numbers, spikes and all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discrete, "FEW_VALUES", 50)
+        yield
 
 
 @pytest.fixture(scope="session")

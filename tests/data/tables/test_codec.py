@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from simulacra.data.split import Split
-from simulacra.data.tables import discrete
 from simulacra.data.tables.codec import Codec
 from simulacra.data.tables.continuous import Continuous
 from simulacra.data.tables.discrete import Discrete
 from simulacra.errors import SimulacraError
 from simulacra.space import Batch
+
+pytestmark = pytest.mark.usefixtures("ages_are_numbers")
 
 WORDS = ["a", "B", " Male", "", "Ω", "名前", 'ß\n"quoted"', "🦊", "(rare)", "x,y"]
 
@@ -108,14 +109,6 @@ def test_any_draw_decodes_to_values_within_the_range_seen(table_of, found, seed)
         assert values.min() <= drawn.min()
         assert drawn.max() <= values.max()
     assert values.null_count() != 0 or len(drawn) == 500
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _ages_are_numbers():
-    """So that a few thousand rows have continuous columns of whole numbers, spikes and all."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(discrete, "FEW_VALUES", 50)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,12 @@ import polars as pl
 import pytest
 
 from simulacra.data.split import Split
-from simulacra.data.tables import discrete
 from simulacra.data.tables.codec import Codec
 from simulacra.data.tables.conditions import Condition, holds, parse_conditions
 from simulacra.data.tables.known import settled
 from simulacra.errors import SimulacraError
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _ages_are_numbers():
-    """So that a few thousand rows have continuous columns of whole numbers, spikes and all."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(discrete, "FEW_VALUES", 50)
-        yield
+pytestmark = pytest.mark.usefixtures("ages_are_numbers")
 
 
 @pytest.fixture(scope="module")

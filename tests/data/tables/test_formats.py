@@ -168,8 +168,10 @@ def test_categories_come_back_letter_by_letter(words):
 @settings(max_examples=400, deadline=None)
 def test_nothing_that_looks_like_a_number_or_a_date_breaks_the_search(words):
     distinct = pl.Series("x", sorted({word for word in words if word}), dtype=pl.String)
-    find_numbers(distinct)
-    find_datetimes(distinct)
+    for find in (find_numbers, find_datetimes):
+        found = find(distinct)
+        assert find(distinct) == found
+        assert found is None or isinstance(found, dict | tuple)
 
 
 def test_the_shortest_digits_are_written_with_an_exponent():

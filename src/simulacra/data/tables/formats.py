@@ -246,7 +246,8 @@ def _expanded(value: float) -> str:
 
 def _scientific(value: float, form: dict[str, Any]) -> str:
     digits = form.get("digits")
-    mantissa, _, power = (repr_scientific(value) if digits is None else f"{value:.{digits}e}").partition("e")
+    whole_float = digits is None or digits >= _EXACT_DIGITS  # rounded to so many, another float may be nearer
+    mantissa, _, power = (repr_scientific(value) if whole_float else f"{value:.{digits}e}").partition("e")
     whole, _, rest = mantissa.partition(".")
     rest = rest.ljust(form["mantissa"], "0")
     sign = "-" if power.startswith("-") else "+" if form["plus"] else ""
