@@ -53,12 +53,12 @@ def sample(argv: Sequence[str]) -> None:
     from simulacra.synthesizer import open_run
 
     model = open_run(args.run, device=args.device)
-    named = ("sampler", "sampling_steps", "truncation", "unconditional")
+    named = ("guidance_scale", "sampler", "sampling_steps", "truncation", "unconditional")
     options = {name: getattr(args, name) for name in named if getattr(args, name) not in (None, False)}
     started = perf_counter()
     with counting_bar("sampling", "samples", quiet=args.quiet) as progress:
         values = model.draw_values(args.num, label=args.label, where=args.where or None, seed=args.seed,
-                                   guidance_scale=args.guidance_scale, progress=progress, **options)  # fmt: skip
+                                   progress=progress, **options)  # fmt: skip
     seconds = perf_counter() - started
     write_samples(out, values, kind)
     kept = {"acceptance": model.acceptance_} if args.where else {}

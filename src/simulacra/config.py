@@ -62,6 +62,8 @@ class TrainingConfig:
     """Compile the networks before they train: minutes at first, faster steps then; for long runs on a GPU."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    watched: bool = True
+    """Look inside the model now and then, for a diagnosis: at most 3 % of the training time."""
     engine: Literal["torch", "numpy"] = "torch"
     """What computes: PyTorch, or plain NumPy with gradients by hand (points only)."""
 
@@ -218,6 +220,8 @@ class DiffusionConfig(TrainingConfig):
     """How samples are drawn, unless `sample` is told otherwise."""
     sampling_steps: int = 18
     """Noise levels in a walk, unless `sample` is told otherwise; one for each discrete variable where they are more."""
+    guidance_scale: float = 1.0
+    """How hard samples lean on their label, unless `sample` is told otherwise; 1 is no guidance."""
     octaves: int = 0
     """Octaves of sines and cosines of x that the network sees beside x; they make fine detail easy."""
     observed: float = 0.0

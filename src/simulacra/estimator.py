@@ -16,6 +16,8 @@ from simulacra.conditioning import filled, gaps, rows_where
 from simulacra.config import TrainingConfig, resolve
 from simulacra.data import Dataset, kind, kind_of, load
 from simulacra.data.arrays import joined
+from simulacra.diagnosis.finding import Finding
+from simulacra.diagnosis.live import Watch
 from simulacra.engines import Model, Progress, Session, check_kind, find_engine, portions, without_labels
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.process import command_line, deferred_interrupt
@@ -65,6 +67,7 @@ class Synthesizer:
     def fit(
         self, data: Any, *, out: Path | str | None = None,
         progress: Callable[[Progress, TrainingConfig], Any] | None = None,
+        told: Callable[[Finding], Any] | None = None,
     ) -> Self:  # fmt: skip
         """Learn the distribution of the training split of the data.
 
@@ -74,6 +77,7 @@ class Synthesizer:
             data: A Dataset, or anything that `load` takes: an array, a path, a name.
             out: Where the Run folder is to be; a temporary one, gone with the model, if None.
             progress: Called after every step.
+            told: Called with what goes wrong, when it is first seen.
 
         Raises:
             SimulacraError: If the data or `out` cannot be used.
@@ -105,16 +109,19 @@ class Synthesizer:
             "command": command_line(),
         }
         run = Run.create(out, description, engine=config.engine)
-        return self._learn(run, session, config, dataset, progress)
+        return self._learn(run, session, config, dataset, progress, told)
 
     def _learn(
         self, run: Run, session: Session, config: TrainingConfig, dataset: Dataset,
         progress: Callable[[Progress, TrainingConfig], Any] | None,
+        told: Callable[[Finding], Any] | None = None,
     ) -> Self:  # fmt: skip
         self._dataset = dataset
-        self._fitted = config, kind(dataset.kind).Codec.restore(run.config["codec"]), session.model, run
+        codec = kind(dataset.kind).Codec.restore(run.config["codec"])
+        self._fitted = config, codec, session.model, run
         with deferred_interrupt() as interrupted, session.threads():
-            steps = record(run, session, config)
+            watch = Watch(run, session, dataset, codec, told) if config.watched else None
+            steps = record(run, session, config, watch)
             for step in steps:
                 if progress:
                     progress(step, config)

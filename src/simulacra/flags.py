@@ -131,9 +131,9 @@ class Sample:
     ] = ()  # fmt: skip
     seed: int = 0
     """The same seed gives the same samples."""
-    guidance_scale: Annotated[float, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")] = (
-        1.0
-    )
+    guidance_scale: Annotated[
+        float | None, arg(help="diffusion with labels: above 1 leans harder on the label; 1 is off")
+    ] = None
     unconditional: Annotated[bool, arg(help="diffusion with labels: do without them")] = False
     truncation: Annotated[
         float | None, arg(help="GAN: latents within so many standard deviations; lower is more typical, less varied")

@@ -9,6 +9,7 @@ from typing import Any
 from simulacra.config import TrainingConfig
 from simulacra.data import kind
 from simulacra.data.arrays import joined
+from simulacra.diagnosis.live import Watch
 from simulacra.engines import Progress, Session
 from simulacra.errors import DivergedError, OutOfMemoryError
 from simulacra.run import Run, Snapshot
@@ -29,7 +30,9 @@ def snapshot_steps() -> Iterator[int]:
         scale *= 10
 
 
-def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Progress, None, None]:
+def record(
+    run: Run, session: Session, config: TrainingConfig, watch: Watch | None = None
+) -> Generator[Progress, None, None]:
     """Train and write down what happens, yielding after every step.
 
     When the caller stops iterating, the state is saved and the run is marked interrupted. When a loss is not a
@@ -40,6 +43,7 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
         run: Where to write.
         session: Fresh, or as a checkpoint left it.
         config: The options.
+        watch: Looks inside the model on the way; None for nobody.
     """
     codec = kind(run.config["data"]["kind"]).Codec.restore(run.config["codec"])
     checkpoint = run.path / "state" / "checkpoint.safetensors"
@@ -69,7 +73,10 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
         values, raw = decoded(session.model.draw(SNAPSHOT_SIZES[name], seed=config.seed)), None
         if config.ema_decay and session.step:  # else the two are the same
             raw = decoded(session.draw_raw(RAW_SIZES[name], seed=config.seed, most=FEW))
-        run.save_snapshot(Snapshot(session.step, values, raw))
+        taken = Snapshot(session.step, values, raw)
+        run.save_snapshot(taken)
+        if watch is not None:
+            watch.shown(taken)
 
     def decoded(batches: Iterator[Batch]) -> Any:
         return joined([codec.decode(batch) for batch in batches])
@@ -88,7 +95,10 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
             return
         event = {"step": session.step, "elapsed": round(session.elapsed, 4), "fraction": fraction}
         event |= {"rate": steps / max(seconds, 1e-9)}
-        run.append_event(event | {name: total / steps for name, total in session.floats(sums).items()})
+        event |= {name: total / steps for name, total in session.floats(sums).items()}
+        run.append_event(event)
+        if watch is not None:
+            watch.logged(event)
         sums, logged = {}, (session.step, session.elapsed)
 
     run.rewind(session.step)
@@ -106,6 +116,8 @@ def record(run: Run, session: Session, config: TrainingConfig) -> Generator[Prog
             if progress.step == following:
                 snapshot(FEW)
                 following = next(snapshots)
+            if watch is not None:
+                watch.look(progress)
             if time.monotonic() - saved > CHECKPOINT_EVERY:
                 check_weights()
                 save("running")

@@ -5,6 +5,7 @@
     state/checkpoint.safetensors   weights, their average, optimisers, step: what resuming needs, in one atomic file
     state/status.json              running, finished, interrupted or diverged; step and seconds
     events.jsonl                   one line a logged step
+    probes.jsonl                   one line a look inside the model: what a diagnosis reads
     samples/00001000.npz           samples from fixed latents after that many steps: by the averaged weights, and raw
                                    (of a table .parquet and -raw.parquet)
     evaluation.json, report.html   made by evaluate and report
@@ -143,35 +144,48 @@ class Run:
         Raises:
             SimulacraError: If another line is damaged.
         """
-        path = self.path / "events.jsonl"
+        return self._lines("events.jsonl")
+
+    def append_event(self, event: dict[str, Any]) -> None:
+        """Add one line."""
+        self._append("events.jsonl", event)
+
+    def probes(self) -> list[dict[str, Any]]:
+        """What was seen inside the model on the way, in order, see `Session.probe`; read as events are."""
+        return self._lines("probes.jsonl")
+
+    def append_probe(self, probe: dict[str, Any]) -> None:
+        """Add what a look inside the model showed."""
+        self._append("probes.jsonl", probe)
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.path / name
         if not path.exists():
             return []
         lines = path.read_bytes().splitlines()
-        events = []
+        found = []
         for number, line in enumerate(lines, start=1):
             try:
-                event = json.loads(line)
-                events.append({"step": int(event["step"]), **event})
+                one = json.loads(line)
+                found.append({"step": int(one["step"]), **one})
             except (ValueError, KeyError, TypeError) as error:
                 if number == len(lines):
                     break
                 raise SimulacraError(f"{path}, line {number}: not a logged step; delete that line") from error
-        return events
+        return found
 
-    def append_event(self, event: dict[str, Any]) -> None:
-        """Add one line."""
+    def _append(self, name: str, one: dict[str, Any]) -> None:
         try:
-            with open(self.path / "events.jsonl", "a") as file:
-                file.write(json.dumps(finite(event), allow_nan=False) + "\n")
+            with open(self.path / name, "a") as file:
+                file.write(json.dumps(finite(one), allow_nan=False) + "\n")
         except OSError as error:
-            raise SimulacraError(
-                f"{self.path / 'events.jsonl'}: {error.strerror}; free some space and resume"
-            ) from error
+            raise SimulacraError(f"{self.path / name}: {error.strerror}; free some space and resume") from error
 
     def rewind(self, step: int) -> None:
-        """Forget events and snapshots after a step: a resumed run writes them anew."""
-        kept = [json.dumps(event) + "\n" for event in self.events() if event["step"] <= step]
-        write_atomically(self.path / "events.jsonl", "".join(kept))
+        """Forget events, probes and snapshots after a step: a resumed run writes them anew."""
+        for name in ("events.jsonl", "probes.jsonl"):
+            kept = [json.dumps(one) + "\n" for one in self._lines(name) if one["step"] <= step]
+            write_atomically(self.path / name, "".join(kept))
         for path in self._snapshot_paths():
             if int(path.stem) > step:
                 path.unlink()

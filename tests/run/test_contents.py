@@ -22,7 +22,7 @@ def test_a_run_holds_what_it_says(finished):
     run = Run(finished)
     samples = [f"samples/{step:08d}.npz" for step in (0, 10, 20)]
     state = ["state/checkpoint.safetensors", "state/status.json"]
-    assert left(finished) == ["config.json", "events.jsonl", "model.safetensors", *samples, *state]
+    assert left(finished) == ["config.json", "events.jsonl", "model.safetensors", "probes.jsonl", *samples, *state]
     assert set(run.config) >= KEYS
     assert run.config["format"] == FORMAT
     assert run.config["versions"].keys() == {"python", "torch", "numpy", "simulacra"}

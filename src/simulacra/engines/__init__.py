@@ -123,6 +123,10 @@ class Model(Protocol):
         """What latents (B, latent_dim) stand for: G(z) of a GAN, the mean of p(x | z) of a VAE."""
         ...
 
+    def latents(self, n: int, *, seed: int) -> np.ndarray:
+        """Latents as samples are made of them, (n, latent_dim), or (n, *shape) of a diffusion model."""
+        ...
+
     def trajectory(
         self, n: int, *, seed: int, label: np.ndarray | None = None, **options: Any
     ) -> Iterator[tuple[float, np.ndarray]]:
@@ -203,6 +207,14 @@ class Session(Protocol):
         """n examples by the weights as they are, without their average, from the latents that `model` would draw from.
 
         What is fitted to trained weights is fitted to about `most` examples first.
+        """
+        ...
+
+    def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:
+        """What a look inside the model shows, numbers and lists of them, see `simulacra.families.probes`.
+
+        Of training and of held-out examples by the weights as they are ("train", "holdout"), and of the held-out ones
+        by their average ("average"). Nothing changes by it. Empty where the engine does not look.
         """
         ...
 

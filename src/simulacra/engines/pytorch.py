@@ -19,7 +19,8 @@ from simulacra.engines.feed import Feed, known_to_tensors, to_tensors
 from simulacra.engines.machine import arrange, compile_networks, few_threads, find_device, find_precision, uncompiled
 from simulacra.engines.memory import explained, in_portions, train_within
 from simulacra.families import build
-from simulacra.noise import Noise
+from simulacra.families.probes import PROBES
+from simulacra.noise import Noise, step_generator
 from simulacra.space import Batch, Known, Space, Stored
 from simulacra.train import Progress, Training
 
@@ -111,6 +112,10 @@ class Model:
 
         made = list(in_portions(len(z), self.rows_at_once, some, self._fewer))
         return Batch(*(None if part[0] is None else np.concatenate(part) for part in zip(*made, strict=True)))
+
+    @torch.no_grad()
+    def latents(self, n: int, *, seed: int) -> np.ndarray:
+        return self.network.latents(n, Noise(seed, rows=n, device=self.device)).cpu().numpy()
 
     @torch.no_grad()
     def trajectory(
@@ -222,6 +227,22 @@ class Session:
                 yield from Model(self.model.family, family).draw(n, seed=seed)
         finally:
             family.train(learning)
+
+    def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:
+        family, ema = self.training.modules
+        probe, learning = PROBES[self.model.family], family.training
+        family.eval()
+        try:
+            with uncompiled(self.config):
+                seen = {
+                    where: probe(module, to_tensors(batch, self.device), step_generator(0, 0, self.device))
+                    for where, module, batch in (
+                        ("train", family, train), ("holdout", family, holdout), ("average", ema, holdout)
+                    )
+                }  # fmt: skip
+        finally:
+            family.train(learning)
+        return {where: {name: value.tolist() for name, value in found.items()} for where, found in seen.items()}
 
     def save(self, path: Path) -> None:
         save_checkpoint(path, self.training)

@@ -83,6 +83,9 @@ class Model:
         x = decode(z[None].astype(np.float32))[0]
         return Batch(x, np.zeros((len(x), 0), np.int64))
 
+    def latents(self, n: int, *, seed: int) -> np.ndarray:
+        return self.network.latents(n, Noise(seed, rows=n))[0]
+
     def trajectory(
         self, n: int, *, seed: int, label: np.ndarray | None = None, **options: Any
     ) -> Iterator[tuple[float, np.ndarray]]:
@@ -174,6 +177,9 @@ class Session:
         assert self.data is not None
         every = 1 if most is None else -(-self.data.size // most)
         family.conclude(self.data.rows(slice(None, None, every)), seed=seed)
+
+    def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:
+        return {}
 
     def save(self, path: Path) -> None:
         write_arrays(path, *self.training.state())

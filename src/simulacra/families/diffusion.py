@@ -142,7 +142,7 @@ class Diffusion(nn.Module):
 
     def trajectory(
         self, n: int, *, label: Tensor | None = None, known: Known | None = None, noise: Noise,
-        sampler: str | None = None, sampling_steps: int | None = None, guidance_scale: float = 1.0,
+        sampler: str | None = None, sampling_steps: int | None = None, guidance_scale: float | None = None,
         unconditional: bool = False,
     ) -> Iterator[tuple[State, Tensor]]:  # fmt: skip
         """The walk from noise to n examples: every state of x, with the discrete part at that level.
@@ -155,7 +155,7 @@ class Diffusion(nn.Module):
             sampler: A name in `SAMPLERS`; that of the config if None.
             sampling_steps: Noise levels of the walk; if None those of the config, or one for each discrete variable
                 where they are more, up to 64.
-            guidance_scale: 1.0 is off.
+            guidance_scale: 1.0 is off; that of the config if None.
             unconditional: Walk without labels, though the model knows some.
 
         Given parts are what the network is told from the start, if it was trained with `observed` rows; else those of
@@ -168,6 +168,8 @@ class Diffusion(nn.Module):
             raise SimulacraError(f'no sampler "{sampler}": {suggest(sampler, SAMPLERS)}')
         if sampling_steps is not None and sampling_steps < 1:
             raise SimulacraError(f"sampling_steps {sampling_steps}: must be at least 1")
+        if guidance_scale is None:
+            guidance_scale = 1.0 if unconditional or not self.space.num_classes else self.config.guidance_scale
         if guidance_scale != 1.0 and not self.space.num_classes:
             raise UnsupportedError("guidance needs a model that was trained with labels; leave --guidance-scale at 1")
         if unconditional and (label is not None or guidance_scale != 1.0):

@@ -151,14 +151,14 @@ class GAN(nn.Module):
         for k in range(self.config.discriminator_steps):
             rows = batch.rows(slice(k * count, (k + 1) * count))
             label = rows.label
-            z, gumbel = self._latents(count, rows.x.device, rng)
+            z, gumbel = self.draw_latents(count, rows.x.device, rng)
             with torch.no_grad():
                 fake = self.generate(z, label, gumbel)
             real = self._augmented(self.row(rows), rng)
             fake = self._augmented(fake, rng)
             yield self._discriminator_update(real, fake, label, discriminate_loss, self.gamma(fraction), rng)
         # the generator meets fresh latents, and the discriminator that has just moved
-        z, gumbel = self._latents(count, real.device, rng)
+        z, gumbel = self.draw_latents(count, real.device, rng)
         fake_logits = self.discriminator(self._augmented(self.generate(z, label, gumbel), rng), label)
         # only the relativistic loss looks at the real logits again
         real_logits = self.discriminator(real, label).detach() if self.config.loss == "relativistic" else fake_logits
@@ -181,7 +181,7 @@ class GAN(nn.Module):
         start, final = self.config.gamma, self.config.gamma_final
         return start if final is None else start ** (1 - fraction) * final**fraction
 
-    def _latents(self, n: int, device: torch.device, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def draw_latents(self, n: int, device: torch.device, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         z = torch.randn(n, self.config.latent_dim, device=device, generator=rng)
         if not self.space.categories:
             return z, None

@@ -151,7 +151,7 @@ class VAE(nn.Module):
         """What the decoder says of z: mean of x (logits under Bernoulli), (B, *shape), and logits of c."""
         return self.decoder(z, self._given(label))
 
-    def _decode_with_sigma(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def decode_with_sigma(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """What `decode` gives, and the log of the Gaussian's sigma: (), or (B, *shape) where it is predicted."""
         if self.decoder.predicted:
             return self.decoder.with_sigma(z, self._given(label))
@@ -172,7 +172,7 @@ class VAE(nn.Module):
         mean, logvar = self.encode(batch)
         noise = torch.randn(mean.shape, device=mean.device, generator=rng)
         z = mean + (logvar / 2).exp() * noise  # the reparameterisation (Kingma and Welling 2013, section 2.4)
-        out, logits, log_sigma = self._decode_with_sigma(z, batch.label)
+        out, logits, log_sigma = self.decode_with_sigma(z, batch.label)
         if self.config.sigma == "analytic" and self.config.likelihood == "gaussian" and self.space.dim:
             log_sigma = optimal_log_sigma(batch.x, out)
             with torch.no_grad():  # samples are drawn with the running value
@@ -211,7 +211,7 @@ class VAE(nn.Module):
             n = min(ENCODED_AT_ONCE, rows.size - start)
             noise = Noise(seed, rows=n, start=start, device=rows.x.device)
             label = labels_for(None, self.shares, noise)
-            out, _, log_sigma = self._decode_with_sigma(self.latents(n, noise), label)
+            out, _, log_sigma = self.decode_with_sigma(self.latents(n, noise), label)
             drawn.append(self._drawn(out, log_sigma, noise))
         x, made = rows.x.flatten(1), torch.cat(drawn).flatten(1)
         scale = remainder.missing_scale(x, made, self.remainder.shape[1])
@@ -302,7 +302,7 @@ class VAE(nn.Module):
 
     def _realised(self, z: Tensor, label: Tensor | None, noise: Noise) -> tuple[Tensor, Tensor]:
         """x, (B, *shape), and c, (B, len(categories)), drawn from the decoder's distribution."""
-        out, logits, log_sigma = self._decode_with_sigma(z, label)
+        out, logits, log_sigma = self.decode_with_sigma(z, label)
         c = draw(logits, self.space.categories, noise)
         return self._drawn(out, log_sigma, noise), c
 
@@ -328,6 +328,6 @@ class VAE(nn.Module):
             epsilon = noise.normal(mean.shape[1])
             z = mean + (logvar / 2).exp() * epsilon
             log_q = -(epsilon.square() + logvar + math.log(2 * math.pi)).sum(1) / 2
-            out, logits, log_sigma = self._decode_with_sigma(z, batch.label)
+            out, logits, log_sigma = self.decode_with_sigma(z, batch.label)
             terms.append(self.log_prior(z) - log_q - self.recon_nll(batch, out, logits, log_sigma))
         return torch.logsumexp(torch.stack(terms), dim=0) - math.log(draws)

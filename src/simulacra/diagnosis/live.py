@@ -1,0 +1,98 @@
+"""Looking inside a model while it trains: probes, written down, and findings as they are made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simulacra.data.estimate import choose
+from simulacra.diagnosis.diagnosing import diagnose
+from simulacra.diagnosis.finding import Finding
+from simulacra.diagnosis.history import History, Moment
+from simulacra.diagnosis.portrait import SEED, Reference
+
+if TYPE_CHECKING:
+    from simulacra.data import Dataset
+    from simulacra.engines import Progress, Session
+    from simulacra.run import Run, Snapshot
+
+LOOKS = 40  # evenly over the budget
+SHARE = 0.025  # of the training time that looking may take; what would take more is left out
+ROWS = {"mlp": 256}  # examples looked at; of larger networks FEW
+FEW = 64
+
+
+class Watch:
+    """Looks at a model now and then.
+
+    Args:
+        run: Where probes are written.
+        session: The training under way.
+        dataset: What it learns.
+        codec: What takes that to model space.
+        told: Called with each finding when it is first made.
+    """
+
+    def __init__(
+        self, run: Run, session: Session, dataset: Dataset, codec: Any, told: Callable[[Finding], Any] | None = None
+    ) -> None:
+        self.run, self.session, self.told = run, session, told
+        self.spent, self.codes = 0.0, set[str]()
+        started = time.perf_counter()
+        self.data = Reference(dataset, codec)
+        n = ROWS.get(run.config["options"].get("network", "mlp"), FEW)
+        self.rows = n
+        self.examples = [_examples(part, codec, n) for part in (dataset.train, dataset.holdout)]
+        self.events, self.probes, self.moments = run.events(), run.probes(), list[Moment]()
+        self.spent += time.perf_counter() - started
+        self.next = 1
+
+    def look(self, progress: Progress) -> None:
+        """After a training step: look inside if it is time to, and write down what is seen."""
+        if progress.fraction * LOOKS < self.next and progress.fraction < 1:
+            return
+        self.next = int(progress.fraction * LOOKS) + 1
+        if self.spent > SHARE * progress.elapsed and progress.fraction < 1:
+            return
+        started = time.perf_counter()
+        probe: dict[str, Any] = {"step": progress.step, "elapsed": progress.elapsed, "fraction": progress.fraction}
+        probe |= self.session.probe(*self.examples)
+        if self.run.config["family"] == "gan":  # others take long to sample, or must be concluded first
+            values = [self.data.codec.decode(batch) for batch in self.session.draw_raw(self.rows, seed=SEED, most=1)]
+            probe["portrait"] = self.data.portrait(values[0]).to_json()
+        self.probes.append(probe)
+        self.diagnose()
+        probe["seconds"] = time.perf_counter() - started
+        self.spent += probe["seconds"]
+        self.run.append_probe(probe)
+
+    def logged(self, event: dict[str, Any]) -> None:
+        """After a line of the log."""
+        self.events.append(event)
+
+    def shown(self, snapshot: Snapshot) -> None:
+        """After a snapshot: what its samples look like."""
+        started = time.perf_counter()
+        raw = None if snapshot.raw is None else self.data.portrait(snapshot.raw[: self.rows])
+        self.moments.append(Moment(snapshot.step, self.data.portrait(snapshot.values[: self.rows]), raw))
+        self.spent += time.perf_counter() - started
+
+    def diagnose(self) -> list[Finding]:
+        """What there is to find so far; what is found for the first time is told."""
+        history = History.begun(
+            self.run.config, self.data, events=self.events, probes=self.probes, moments=self.moments
+        )
+        findings = diagnose(history, None, self.data)
+        for finding in findings:
+            if finding.code not in self.codes and finding.severity != "note":
+                self.codes.add(finding.code)
+                if self.told:
+                    self.told(finding)
+        return findings
+
+
+def _examples(split: Any, codec: Any, n: int) -> Any:
+    """n examples of a split in model space, with their labels where the model has any."""
+    rows = choose(len(split), n, SEED)
+    return codec.encode(split.values[rows], None if split.labels is None else split.labels[rows])
