@@ -10,7 +10,8 @@ import pytest
 from simulacra import comparison
 from simulacra.comparison import Comparison, Measured, compare, over_seeds, summarise
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import Evaluation, Figure, Verdict
+from simulacra.evaluation import Evaluation
+from simulacra.verdict import Figure, Verdict
 
 
 def figure(value, low=None, high=None, floor=0.1, baseline=1.0, title="divergence"):

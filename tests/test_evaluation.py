@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import simulacra as sim
+from simulacra.data import kind
 from simulacra.data.points.metrics import ABOUT
-from simulacra.evaluation import Evaluation, Figure, evaluate, judge, labels_for, show
+from simulacra.evaluation import Evaluation, evaluate, labels_for
+from simulacra.verdict import Figure, judge, show
 
 N = 20_000
 
@@ -20,14 +22,19 @@ def ring():
 
 
 def fake(data, draw, *, score=None, score_name=None, num_classes=0):
-    """A model whose samples are draw(n, rng)."""
+    """A model whose samples are draw(n, rng); nothing is known of how it learned."""
+    codec = kind(data.kind).Codec.fit(data.train, num_classes)
+    config = {"family": "gan", "data": {"kind": data.kind}, "options": {}, "space": {"num_classes": num_classes}}
     return SimpleNamespace(
+        family="gan",
+        config_=SimpleNamespace(network="mlp"),
+        run_=SimpleNamespace(config=config, status="finished", events=list, probes=list, snapshots=list),
         dataset_=data,
         draw_values=lambda n, *, label=None, seed=0: draw(n, np.random.default_rng(seed + 1000)),
         score_samples=score,
         score_name_=score_name,
         device_="cpu",
-        codec_=SimpleNamespace(space=SimpleNamespace(num_classes=num_classes)),
+        codec_=codec,
     )
 
 
@@ -118,7 +125,7 @@ def test_an_evaluation_survives_json_with_null_for_what_is_unknown(ring):
     text = json.dumps(result.to_json(), allow_nan=False)
     assert Evaluation.from_json(json.loads(text)) == result
     assert json.dumps(Evaluation.from_json(json.loads(text)).to_json()) == text
-    assert list(json.loads(text)) == ["figures", "verdict", "n", "seed", "details", "timing", "baseline"]
+    assert list(json.loads(text)) == ["figures", "verdict", "n", "seed", "details", "timing", "baseline", "findings"]
 
 
 def test_a_damaged_evaluation_says_what_to_do():

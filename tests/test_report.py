@@ -12,10 +12,11 @@ from simulacra.data import load
 from simulacra.data.points.densities import DENSITIES
 from simulacra.data.split import Dataset, Split
 from simulacra.errors import UnsupportedError
-from simulacra.evaluation import Evaluation, Figure, Verdict
+from simulacra.evaluation import Evaluation
 from simulacra.page import seconds, texts
 from simulacra.report import write_report
 from simulacra.run import Snapshot
+from simulacra.verdict import Figure, Verdict
 
 
 class References(HTMLParser):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from simulacra.data.tables.privacy import CHECK, MODEL, ROWS, Attack
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import show
 from simulacra.files import finite, read_json, write_json
+from simulacra.verdict import show
 
 if TYPE_CHECKING:
     from pathlib import Path

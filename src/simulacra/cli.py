@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulacra import cli_steering, cli_tables, cli_training, flags_tables
+from simulacra import cli_diagnosis, cli_steering, cli_tables, cli_training, flags_diagnosis, flags_studio, flags_tables
 from simulacra.config import check
 from simulacra.errors import SimulacraError, suggest
 from simulacra.flags import (
@@ -121,12 +121,23 @@ def presets(argv: Sequence[str]) -> None:
         print(f"{name:22} --family {preset.family:10} {preset.about}")
 
 
+def studio(argv: Sequence[str]) -> None:
+    """Run `simulacra studio`."""
+    args = _parse(flags_studio.Studio, argv)
+    from simulacra.studio.server import serve
+
+    serve(args.runs, host=args.host, port=args.port, browser=args.browser)
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "train": (cli_training.train, Train),
     "sample": (sample, Sample),
     "impute": (impute, Impute),
     "evaluate": (evaluate, Evaluate),
     "compare": (cli_training.compare, Compare),
+    "diagnose": (cli_diagnosis.diagnose, flags_diagnosis.Diagnose),
+    "remedy": (cli_diagnosis.remedy, flags_diagnosis.Remedy),
+    "zoo": (cli_diagnosis.zoo, flags_diagnosis.Zoo),
     "augment": (cli_tables.augment, flags_tables.Augment),
     "audit": (cli_tables.audit, flags_tables.Audit),
     "interpolate": (cli_steering.interpolate, Interpolate),
@@ -134,6 +145,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], type]] = {
     "inpaint": (cli_steering.inpaint, Inpaint),
     "reconstruct": (cli_steering.reconstruct, Reconstruct),
     "replicate": (cli_training.replicate, Replicate),
+    "studio": (studio, flags_studio.Studio),
     "presets": (presets, Presets),
 }
 

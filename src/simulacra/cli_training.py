@@ -17,6 +17,7 @@ from simulacra.parsing import parse
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
+    from simulacra.diagnosis.finding import Finding
 
 
 def train(argv: Sequence[str]) -> None:
@@ -67,9 +68,16 @@ def train(argv: Sequence[str]) -> None:
         say(f"{dataset.name}: {len(dataset.train):,} examples to learn from, {len(dataset.holdout):,} held out; "
             f"{family}, {_budget(settled)}, to {out}")  # fmt: skip
     with training_bar(family, quiet=args.quiet) as progress, _resumable(out):
-        model.fit(dataset, out=out, progress=progress)
+        model.fit(dataset, out=out, progress=progress, told=None if args.quiet else _tell)
     _finish(model, args)
     return None
+
+
+def _tell(finding: Finding) -> None:
+    """What goes wrong while a model trains."""
+    from simulacra.progress import announce
+
+    announce(f"{'' if finding.steps is None else f'step {finding.steps[1]:,}: '}{finding}")
 
 
 def _load(args: Train | Compare, source: str, out: Path) -> Dataset:
@@ -88,7 +96,7 @@ def _resume(args: Train, given: Mapping[str, Any]) -> None:
 
     assert args.resume is not None
     with training_bar("resumed", quiet=args.quiet) as progress, _resumable(args.resume):
-        model = resume_run(args.resume, progress=progress, **given)
+        model = resume_run(args.resume, progress=progress, told=None if args.quiet else _tell, **given)
     _finish(model, args)
 
 

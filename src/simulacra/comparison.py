@@ -19,10 +19,11 @@ from simulacra.config import resolve
 from simulacra.data import Dataset, load
 from simulacra.engines import check_kind
 from simulacra.errors import SimulacraError, suggest
-from simulacra.evaluation import Evaluation, Figure, evaluate, show
+from simulacra.evaluation import Evaluation, evaluate
 from simulacra.files import finite, write_json
 from simulacra.page import NAMES, seconds, texts
 from simulacra.report import write_comparison, write_report
+from simulacra.verdict import Figure, show
 
 MINUTES = {"points": 0.25, "images": 0.75, "tables": 2.0}  # of training for each family, where no budget is given
 _WORST_FIRST = ("failed", "partly", "learned")

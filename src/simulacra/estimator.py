@@ -67,7 +67,7 @@ class Synthesizer:
     def fit(
         self, data: Any, *, out: Path | str | None = None,
         progress: Callable[[Progress, TrainingConfig], Any] | None = None,
-        told: Callable[[Finding], Any] | None = None,
+        told: Callable[[Finding], Any] | None = None, begun: Callable[[Run, Session], Any] | None = None,
     ) -> Self:  # fmt: skip
         """Learn the distribution of the training split of the data.
 
@@ -78,6 +78,7 @@ class Synthesizer:
             out: Where the Run folder is to be; a temporary one, gone with the model, if None.
             progress: Called after every step.
             told: Called with what goes wrong, when it is first seen.
+            begun: Called with the Run and what is about to learn, before the first step.
 
         Raises:
             SimulacraError: If the data or `out` cannot be used.
@@ -109,18 +110,20 @@ class Synthesizer:
             "command": command_line(),
         }
         run = Run.create(out, description, engine=config.engine)
-        return self._learn(run, session, config, dataset, progress, told)
+        return self._learn(run, session, config, dataset, progress, told, begun)
 
     def _learn(
         self, run: Run, session: Session, config: TrainingConfig, dataset: Dataset,
         progress: Callable[[Progress, TrainingConfig], Any] | None,
-        told: Callable[[Finding], Any] | None = None,
+        told: Callable[[Finding], Any] | None = None, begun: Callable[[Run, Session], Any] | None = None,
     ) -> Self:  # fmt: skip
         self._dataset = dataset
         codec = kind(dataset.kind).Codec.restore(run.config["codec"])
         self._fitted = config, codec, session.model, run
         with deferred_interrupt() as interrupted, session.threads():
             watch = Watch(run, session, dataset, codec, told) if config.watched else None
+            if begun:
+                begun(run, session)
             steps = record(run, session, config, watch)
             for step in steps:
                 if progress:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
-from math import isfinite, sqrt
+from math import sqrt
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulacra.data.estimate import FAR, About, Estimate, Measured, Measures, finite_rows
+from simulacra.data.estimate import About, Estimate, Measured, Measures, finite_rows
+from simulacra.diagnosis.finding import Finding
 from simulacra.errors import SimulacraError, suggest
+from simulacra.examining import diagnose_model
 from simulacra.files import finite
+from simulacra.verdict import FEWEST_HELD_OUT, Figure, Verdict, figure, judge, show, with_findings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,57 +27,8 @@ if TYPE_CHECKING:
 IN_DOMAIN = "in-domain"
 BOOTSTRAP = 60
 FEWEST_SAMPLES = 50
-FEWEST_HELD_OUT = 10
-"""A kind whose metrics allow fewer is measured all the same, and the verdict says how weak its floor is."""
-
 SCORED = 2_000
 """Held-out examples whose likelihood is computed: enough for an error of about 0.02 nats, and a few seconds' work."""
-
-MANY_MISSING = 0.1
-"""From a tenth of all modes or classes on, missing ones make the verdict "failed" and not "partly"."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the samples beside the same figure of real data; None where unknown.
-
-    Args:
-        value: The figure of the samples.
-        low: Lower end of the 95 % interval, value - 1.96 standard errors, within the figure's range.
-        high: Upper end of it.
-        floor: The same measure of held-out real examples, or its exact value.
-        baseline: The same measure of a simple model of the training split, such as one Gaussian.
-        title: Name in tables.
-        unit: "nats", "sd", "share", "count", "ratio" or "".
-        better: "lower", "higher" or "match" (the nearer to the floor the better).
-        tells: What it means.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    floor: float | None
-    baseline: float | None
-    title: str
-    unit: str
-    better: Literal["lower", "higher", "match"]
-    tells: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the model learned the data.
-
-    Args:
-        status: "learned": all modes or classes are there and every main figure is close to its floor; "failed": a
-            main figure is far from it (or many groups are missing, or samples are not finite); "partly": between.
-        text: One line in plain words.
-        reasons: What is wrong, one clause a figure with its evidence; empty when learned.
-    """
-
-    status: Literal["learned", "partly", "failed"]
-    text: str
-    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +41,10 @@ class Evaluation:
         n: Number of samples drawn.
         seed: Seed of the samples and of every subset, projection and resample.
         details: What lies behind the figures: shares of modes or classes, nearest training examples.
-        timing: Seconds: "sample", "sample_1000" (per 1,000 samples), "measure", "score".
+        timing: Seconds: "sample", "sample_1000" (per 1,000 samples), "measure", "score", "diagnose".
         baseline: What the figures' baseline is, in words.
         examples: Those samples that `details` names, by row, for the report; they are left out of the JSON.
+        findings: What a diagnosis found, worst first.
     """
 
     figures: dict[str, Figure]
@@ -100,6 +55,7 @@ class Evaluation:
     timing: dict[str, float]
     baseline: str = "one Gaussian"
     examples: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able dict, keys always in the same order, null for what is not finite."""
@@ -117,6 +73,7 @@ class Evaluation:
                 verdict=Verdict(verdict["status"], verdict["text"], tuple(verdict["reasons"])),
                 **{key: data[key] for key in ("n", "seed", "details", "timing")},
                 **{key: data[key] for key in ("baseline",) if key in data},
+                findings=tuple(Finding.from_json(one) for one in data.get("findings", ())),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise SimulacraError(f"the evaluation is damaged ({error}); evaluate the run again") from None
@@ -132,18 +89,8 @@ class Evaluation:
             "  ".join([title.ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells, widths[1:], strict=True)), tells])
             for title, *cells, tells in rows
         ]
-        return "\n".join([*lines, "", self.verdict.text])
-
-
-def show(value: float | None, unit: str) -> str:
-    """A figure as people read it: per cent for shares, whole numbers for counts, two or three digits otherwise."""
-    if value is None:
-        return "-"
-    if unit == "share":
-        return f"{100 * value:.1f} %"
-    if unit == "count":
-        return f"{value:.0f}"
-    return f"{value:.3g}" if abs(value) >= 0.1 else f"{value:.2g}"
+        found = [str(finding) for finding in self.findings if finding.severity != "note"]
+        return "\n".join([*lines, "", self.verdict.text, *found])
 
 
 def evaluate(
@@ -215,8 +162,12 @@ def evaluate(
     }
     name = metrics.BASELINE
     verdict = judge(figures, about, details, n=count, labelled=labels is not None, baseline=name)
+    started = perf_counter()
+    findings = tuple(diagnose_model(model, values=samples, label=_names(model, labels), seed=seed))
+    timing["diagnose"] = perf_counter() - started
     examples = {row: samples[row] for row in rows_named(details)}
-    return Evaluation(figures, verdict, count, seed, details, timing, name, examples)
+    verdict = with_findings(verdict, findings)
+    return Evaluation(figures, verdict, count, seed, details, timing, name, examples, findings)
 
 
 def labels_for(model: Synthesizer, n: int, seed: int) -> np.ndarray | None:
@@ -235,10 +186,13 @@ def draw(model: Synthesizer, n: int, seed: int) -> Any:
 
     Row i is sample i of an Evaluation.
     """
-    labels = labels_for(model, n, seed)
-    if labels is None:
-        return model.draw_values(n, seed=seed)
-    return model.draw_values(n, label=np.array(model.dataset_.classes, dtype=object)[labels], seed=seed)
+    names = _names(model, labels_for(model, n, seed))
+    return model.draw_values(n, seed=seed) if names is None else model.draw_values(n, label=names, seed=seed)
+
+
+def _names(model: Synthesizer, labels: np.ndarray | None) -> np.ndarray | None:
+    """The classes that ids stand for."""
+    return None if labels is None else np.array(model.dataset_.classes, dtype=object)[labels]
 
 
 def _inception(metrics: Any, dataset: Dataset, features: str, weights: Any, device: str) -> dict[str, Any]:
@@ -279,105 +233,3 @@ def log_likelihood(model: Synthesizer, dataset: Dataset, metrics: Any, seed: int
     with np.errstate(invalid="ignore"):  # a density of zero is shown as unknown, not warned of
         ours = Estimate(float(scores.mean()), float(scores.std(ddof=1) / sqrt(len(scores))))
     return ours, float("nan") if exact is None else float(exact.mean()), float(gaussian.mean())
-
-
-def figure(about: About, estimate: Estimate, floor: float, baseline: float) -> Figure:
-    """A Figure from its parts; what is not finite becomes None."""
-    value, floor_, baseline_ = (float(v) if isfinite(v) else None for v in (estimate.value, floor, baseline))
-    low = high = None
-    if value is not None and isfinite(estimate.error):
-        low = max(value - 1.96 * estimate.error, about.range[0])
-        high = min(value + 1.96 * estimate.error, about.range[1])
-    return Figure(value, low, high, floor_, baseline_, about.title, about.unit, about.better, about.tells)
-
-
-def distance(figure: Figure, about: About) -> float:
-    """How far a figure is from its floor, in units of what is forgiven: up to 1 is close, beyond `FAR` is far."""
-    if figure.value is None or figure.floor is None:
-        return float("inf")
-    above = figure.value - figure.floor
-    worse = {"lower": above, "higher": -above, "match": abs(above)}[figure.better]
-    gap = 0.0 if figure.baseline is None else abs(figure.baseline - figure.floor)
-    forgiven = max(about.tolerance, about.share * gap)
-    if worse <= 0:
-        return 0.0
-    return worse / forgiven if forgiven > 0 else float("inf")
-
-
-def _misleading(figures: dict[str, Figure], about: dict[str, About]) -> bool:
-    """Whether single columns look right and a classifier tells rows apart all the same."""
-    shapes, detection = (distance(figures[name], about[name]) for name in ("shapes", "detection"))
-    return shapes <= 1 < detection
-
-
-def judge(
-    figures: dict[str, Figure], about: dict[str, About], details: dict[str, Any], *, n: int, labelled: bool = False,
-    baseline: str = "one Gaussian",
-) -> Verdict:  # fmt: skip
-    """The verdict on figures; the limits are those in ABOUT.
-
-    Args:
-        figures: Name -> Figure.
-        about: The kind's ABOUT.
-        details: Those of `Measured`; "groups", "shares", "missing", "floor_n" and "not_finite" are read.
-        n: Number of samples.
-        labelled: Whether labels at their training shares were given to the model.
-        baseline: What the figures' baseline is.
-    """
-    if details.get("not_finite"):
-        reason = f"{details['not_finite']} of {n} samples are not finite numbers"
-        advice = "training has most likely diverged, so train again with a lower learning rate"
-        return Verdict("failed", f"Failed: {reason}; {advice}.", (reason,))
-    groups, missing, shares = details.get("groups", ""), details.get("missing", []), details.get("shares", {})
-    reasons, good, worst = [], [], 0.0
-    if missing:
-        names = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
-        # Where nothing is covered the samples are elsewhere altogether, which is not called mode collapse.
-        kind = " (mode collapse)" if len(missing) < len(shares) else ""
-        verb = "is" if len(missing) == 1 else "are"
-        reasons.append(f"{len(missing)} of {len(shares)} {groups} {verb} missing{kind}: {names}")
-        worst = float("inf") if len(missing) >= MANY_MISSING * len(shares) else 1.1
-    elif groups:
-        every = {1: f"the only one of the {groups}", 2: f"both {groups}"}.get(
-            len(shares), f"all {len(shares)} {groups}"
-        )
-        good.append(f"{every} covered")
-    main = {name: f for name, f in figures.items() if about[name].main and name != "modes"}
-    for name, f in main.items():
-        apart = distance(f, about[name])
-        said = about[name].phrase.format(value=show(f.value, f.unit), floor=show(f.floor, f.unit))
-        if apart > 1:
-            beside = f" [{baseline}: {show(f.baseline, f.unit)}]" if about[name].share else ""
-            reasons.append(f"{about[name].fault}: {said}{beside}")
-            worst = max(worst, apart)
-        else:
-            good.append(said)
-    remarks = []
-    if "detection" in main and "shapes" in main and _misleading(figures, about):
-        shapes = show(figures["shapes"].value, figures["shapes"].unit)
-        remarks.append(
-            f"Column shapes of {shapes} alone are no evidence of good rows: a classifier tells these from real ones."
-        )
-    if details.get("floor_n", n) < min(FEWEST_HELD_OUT, n):
-        remarks.append(
-            f"Only {details['floor_n']} real examples were held out: the floor is weak, and these figures are hints."
-        )
-    elif details.get("floor_n", n) < n:
-        remarks.append(f"The floor rests on {details['floor_n']} real examples, fewer than the {n} samples.")
-    if len(main) == 1:
-        remarks.append("This rests on one figure alone; look at the samples.")
-    score = figures.get("log_likelihood")
-    if score is not None and score.baseline is not None:
-        ours, gaussian = show(score.value, score.unit), show(score.baseline, score.unit)
-        if score.value is None:
-            remarks.append(f"The {score.title} is not finite.")
-        elif score.value < score.baseline - about["log_likelihood"].tolerance:
-            remarks.append(f"The {score.title} ({ours} nats) is below one Gaussian's ({gaussian} nats).")
-    if labelled and groups == "classes":
-        remarks.append("The labels were given to the model, so the class shares alone prove little.")
-    status = "learned" if not reasons else "failed" if worst > FAR else "partly"
-    start = {"learned": "Learned", "partly": "Learned in part", "failed": "Failed"}[status]
-    text = f"{start}: {'; '.join(reasons or good)}."
-    if status == "partly" and good:
-        text += f" What is right: {'; '.join(good)}."
-    return Verdict(status, " ".join([text, *remarks]), tuple(reasons))

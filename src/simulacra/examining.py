@@ -22,33 +22,42 @@ MANY, FEW = 256, 128
 
 
 def examine(
-    model: Synthesizer, *, values: Any = None, seed: int = 0, **options: Any
+    model: Synthesizer, *, values: Any = None, label: Any = None, seed: int = 0, **options: Any
 ) -> tuple[History, Samples, Reference]:
     """What `diagnose` takes.
 
     Args:
         model: Fitted, with its data at hand.
-        values: Samples that are there already, the first ones of `seed`; drawn if None.
+        values: Samples that are there already, the first ones of `seed` and `label`; drawn if None.
+        label: A class for each of them, or None, as of `sample`.
         seed: Of the samples.
         **options: Of `sample`, such as guidance_scale.
     """
     data = Reference(model.dataset_, model.codec_)
-    return History.of(model.run_, data), _samples(model, data, values, seed, options), data
+    return History.of(model.run_, data), _samples(model, data, values, label, seed, options), data
 
 
-def diagnose_model(model: Synthesizer, *, values: Any = None, seed: int = 0, **options: Any) -> list[Finding]:
-    """What went wrong with a model, worst first; the arguments are those of `examine`.
+def diagnose_model(model: Synthesizer, **options: Any) -> list[Finding]:
+    """What went wrong with a model, worst first; the options are those of `examine`.
 
     Raises:
         SimulacraError: If its data cannot be had.
     """
-    return diagnose(*examine(model, values=values, seed=seed, **options))
+    return diagnose(*examine(model, **options))
 
 
-def _samples(model: Synthesizer, data: Reference, values: Any, seed: int, options: dict[str, Any]) -> Samples:
+def _samples(
+    model: Synthesizer, data: Reference, values: Any, label: Any, seed: int, options: dict[str, Any]
+) -> Samples:
     config = model.config_
     n = DRAWN.get(config.network, FEW if model.family == "diffusion" else MANY)
-    drawn = model.draw_values(n, seed=seed, **options) if values is None else values[:n]
+    n = n if values is None else min(n, len(values))
+
+    def draw(**changes: Any) -> Any:
+        given = None if label is None or np.ndim(label) == 0 else label[:n]
+        return model.draw_values(n, label=label if given is None else given, seed=seed, **options | changes)
+
+    drawn = draw() if values is None else values[:n]
     others, figures = {}, {"copies": data.copies(drawn)}
     if model.family == "vae":
         others |= _decoded(model, data, n, seed)
@@ -56,12 +65,10 @@ def _samples(model: Synthesizer, data: Reference, values: Any, seed: int, option
         now: dict[str, Any] = {
             name: options.get(name, getattr(config, name)) for name in ("sampling_steps", "guidance_scale")
         }
-        twice: dict[str, Any] = options | {"sampling_steps": 2 * now["sampling_steps"]}
-        doubled = model.draw_values(n, seed=seed, **twice)
+        doubled = draw(sampling_steps=2 * now["sampling_steps"])
         others["doubled"], figures["moved"] = data.portrait(doubled), data.moved(drawn, doubled)
         if now["guidance_scale"] != 1.0 and model.codec_.space.num_classes:
-            free: dict[str, Any] = options | {"guidance_scale": 1.0}
-            others["unguided"] = data.portrait(model.draw_values(n, seed=seed, **free))
+            others["unguided"] = data.portrait(draw(guidance_scale=1.0))
         options = now | options
     return Samples(data.portrait(drawn), others, figures, options)
 

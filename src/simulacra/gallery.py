@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from simulacra.data import drawing
 from simulacra.data.drawing import Picture
 from simulacra.data.points import multiples
-from simulacra.evaluation import show
 from simulacra.files import write_atomically
 from simulacra.page import NAMES, embed, render, seconds
+from simulacra.verdict import show
 
 if TYPE_CHECKING:
     from simulacra.data.points.metrics import Grid

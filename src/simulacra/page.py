@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import simulacra
 from simulacra.data import drawing
 from simulacra.data.drawing import Picture, Sheet
-from simulacra.evaluation import Figure, show
+from simulacra.verdict import Figure, show
 
 NAMES = {"gan": "GAN", "vae": "VAE", "diffusion": "Diffusion"}
 _DPI = 96  # CSS pixels an inch

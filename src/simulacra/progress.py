@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PATIENCE = 1.0  # seconds that reading files may take without a bar
 REFRESH = 0.2  # seconds; oftener nobody can read, and every look at a loss waits for the device
 
+_consoles: list[Any] = []  # of the bars that are drawn, the innermost last
+
 
 class Moment(NamedTuple):
     """Where replicates stand: many runs of several configurations, side by side.
@@ -75,6 +77,14 @@ def training_bar(
         yield _lines(title, describe or _describer())
 
 
+def announce(text: str) -> None:
+    """Print lines on the error stream: above the bar, while there is one."""
+    if _consoles:
+        _consoles[-1].print(text, markup=False, highlight=False, soft_wrap=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def counting_bar(title: str, things: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
     """A callback for `load` or `sample` that draws a bar as soon as they have taken a second.
@@ -126,7 +136,9 @@ def _bar(title: str, describe: Callable[[Any], str]) -> Iterator[Callable[[Progr
         TaskProgressColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar, ExitStack() as stack:
+        _consoles.append(bar.console)
+        stack.callback(_consoles.pop)
         task = bar.add_task(title, total=1.0, text="")
         shown = 0.0
 

@@ -20,10 +20,10 @@ from simulacra.config import TrainingConfig, family_config, resolve
 from simulacra.data.estimate import wilson
 from simulacra.ensembles import SAMPLES, Ensemble, Measured, Outcome, cores
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import show
 from simulacra.files import finite, write_json
 from simulacra.process import deferred_interrupt
 from simulacra.progress import Moment
+from simulacra.verdict import show
 
 WORST = log(2)  # nats: the divergence of two distributions that have nothing in common
 

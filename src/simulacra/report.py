@@ -19,14 +19,16 @@ from simulacra.data import drawing
 from simulacra.data.drawing import Listing, Picture, Sheet, intervals
 from simulacra.data.estimate import finite_rows
 from simulacra.errors import SimulacraError
-from simulacra.evaluation import draw, rows_named, show
+from simulacra.evaluation import draw, rows_named
 from simulacra.files import read_json, write_atomically
+from simulacra.findings_page import described
 from simulacra.page import NAMES, Shown, embed, render, seconds, texts, without_word
+from simulacra.verdict import Figure, show
 
 if TYPE_CHECKING:
     from simulacra.comparison import Comparison, Row
     from simulacra.data import Dataset
-    from simulacra.evaluation import Evaluation, Figure
+    from simulacra.evaluation import Evaluation
     from simulacra.synthesizer import Synthesizer
 
 WORDS = {"learned": "✓ Learned", "partly": "≈ Learned in part", "failed": "✕ Failed"}
@@ -78,6 +80,7 @@ def write_report(model: Synthesizer, evaluation: Evaluation, path: str | Path | 
         listings=listings + meanings,
         attacks=[embed(picture) for picture in attacks],
         attacks_note=attacks_note,
+        findings=[described(finding) for finding in evaluation.findings if finding.severity != "note"],
         samples=[embed(picture) for picture in drawn],
         frames=_frames(model, kind.MOST_FRAMES),
         raw_frames=_frames(model, kind.MOST_FRAMES, raw=True),

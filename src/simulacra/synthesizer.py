@@ -10,7 +10,8 @@ from typing import Any
 
 from simulacra.config import TrainingConfig, resolve
 from simulacra.data import Dataset, kind
-from simulacra.engines import Progress, find_engine
+from simulacra.diagnosis.finding import Finding
+from simulacra.engines import Progress, Session, find_engine
 from simulacra.errors import SimulacraError
 from simulacra.estimator import Synthesizer
 from simulacra.run import Run
@@ -63,6 +64,7 @@ def open_run(path: Path | str, *, device: str = "auto", engine: str | None = Non
 def resume_run(
     path: Path | str, *, steps: int | None = None, minutes: float | None = None, device: str = "auto",
     data: Dataset | None = None, progress: Callable[[Progress, TrainingConfig], Any] | None = None,
+    told: Callable[[Finding], Any] | None = None, begun: Callable[[Run, Session], Any] | None = None,
 ) -> Synthesizer:  # fmt: skip
     """Go on with a run: to the end of its budget, or for so many steps or minutes more.
 
@@ -88,7 +90,7 @@ def resume_run(
     model._fitted, model._dataset = (config, codec, session.model, run), data
     dataset = model.dataset_
     session.take(codec.store(dataset.train.values, dataset.train.labels))
-    return model._learn(run, session, config, dataset, progress)
+    return model._learn(run, session, config, dataset, progress, told, begun)
 
 
 def _settled(run: Run) -> tuple[TrainingConfig, Any]:

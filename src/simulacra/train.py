@@ -50,6 +50,7 @@ class Training:
     optimizers: dict[str, torch.optim.Optimizer]
     step: int = 0
     elapsed: float = 0.0
+    frozen: frozenset[str] = frozenset()  # players that stand still: their losses are logged and not stepped
     _pairs: tuple[list[Tensor], list[Tensor]] = field(default_factory=lambda: ([], []))
 
     @classmethod
@@ -193,6 +194,10 @@ def train(training: Training, data: Examples, config: TrainingConfig) -> Iterato
                     f"step {training.step}: the loss of the {player} is {loss.item()}; the last good state is kept. "
                     f"Lower --lr (now {config.lr:g}) or set --clip 1"
                 )
+            logs[f"{player}/loss"] = loss.detach()
+            logs.update((f"{player}/{name}", value) for name, value in extra.items())
+            if player in training.frozen:
+                continue
             optimizer = training.optimizers[player]
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
@@ -202,8 +207,6 @@ def train(training: Training, data: Examples, config: TrainingConfig) -> Iterato
             if config.clip:
                 nn.utils.clip_grad_norm_(parameters[player], config.clip)
             optimizer.step()
-            logs[f"{player}/loss"] = loss.detach()
-            logs.update((f"{player}/{name}", value) for name, value in extra.items())
         training.step += 1
         training.update_ema(config.ema_decay)
         training.elapsed += clock() - started

@@ -13,9 +13,10 @@ from simulacra.data.points import encodings, figures, latents, theory
 from simulacra.data.points.densities import DENSITIES
 from simulacra.data.points.metrics import jensen_shannon
 from simulacra.data.split import Dataset, Split
-from simulacra.evaluation import Evaluation, Verdict
+from simulacra.evaluation import Evaluation
 from simulacra.report import write_report
 from simulacra.run import Snapshot
+from simulacra.verdict import Verdict
 
 X = np.linspace(-8, 8, 4001)
 BIMODAL, ONE = DENSITIES["bimodal"], DENSITIES["one-gaussian"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from simulacra.diagnosis import adversarial, denoising, general, latent, supply
+from simulacra.diagnosis import adversarial, collapse, denoising, general, latent, supply
 from simulacra.diagnosis.failure import Detector, Failure
 from simulacra.diagnosis.finding import Finding, worst_first
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
 
-_PARTS = (general, adversarial, latent, denoising, supply)
+_PARTS = (supply, denoising, general, adversarial, latent, collapse)
+_CONSEQUENCES = ("mode-collapse", "budget-too-short")  # of other failures, often; their causes are named first
 
 FAILURES: dict[str, Failure] = {code: failure for part in _PARTS for code, failure in part.FAILURES.items()}
 DETECTORS: tuple[tuple[tuple[str, ...], Detector], ...] = tuple(pair for part in _PARTS for pair in part.DETECTORS)
@@ -30,4 +31,6 @@ def diagnose(history: History, samples: Samples | None, data: Reference) -> list
     if short is not None:
         return [short]
     found = [detect(history, samples, data) for families, detect in DETECTORS if history.family in families]
-    return worst_first([finding for finding in found if finding is not None])
+    known = [finding for finding in found if finding is not None]
+    return worst_first(sorted(known, key=lambda finding: _CONSEQUENCES.index(finding.code) + 1
+                              if finding.code in _CONSEQUENCES else 0))  # fmt: skip

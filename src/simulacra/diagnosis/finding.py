@@ -112,9 +112,28 @@ class Finding:
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise SimulacraError(f"a finding is damaged ({error}); diagnose the run again") from None
 
+    def __str__(self) -> str:
+        """One line, and what to do in a second."""
+        changes = flags(self.remedy)
+        advice = " ".join(part for part in (self.advice, f"Try: {changes}" if changes else "") if part)
+        return f"{self.severity}: {self.code}: {self.text}" + (f"\n  {advice}" if advice else "")
+
     @property
     def severe(self) -> bool:
         return self.severity == "severe"
+
+
+def flags(options: dict[str, Any]) -> str:
+    """Options as the command line takes them."""
+    return " ".join(_flag(f"--{name.replace('_', '-')}", value) for name, value in options.items())
+
+
+def _flag(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return name if value else f"--no-{name.removeprefix('--')}"
+    if isinstance(value, list | tuple):
+        return " ".join([name, *map(str, value)])
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def worst_first(findings: list[Finding]) -> list[Finding]:

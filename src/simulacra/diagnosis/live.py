@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from simulacra.run import Run, Snapshot
 
 LOOKS = 40  # evenly over the budget
+FEWEST = 12  # of them are taken in any case, for fewer tell too little
+JUDGED = 3  # after so many looks what was seen is judged
 SHARE = 0.025  # of the training time that looking may take; what would take more is left out
 ROWS = {"mlp": 256}  # examples looked at; of larger networks FEW
 FEW = 64
@@ -44,7 +46,11 @@ class Watch:
         n = ROWS.get(run.config["options"].get("network", "mlp"), FEW)
         self.rows = n
         self.examples = [_examples(part, codec, n) for part in (dataset.train, dataset.holdout)]
-        self.events, self.probes, self.moments = run.events(), run.probes(), list[Moment]()
+        # a killed run may have written beyond the state that it goes on from
+        self.events, self.probes = ([one for one in lines if one["step"] <= session.step]
+                                    for lines in (run.events(), run.probes()))  # fmt: skip
+        self.moments = list[Moment]()
+        self.spent += sum(float(probe.get("seconds") or 0.0) for probe in self.probes)
         self.spent += time.perf_counter() - started
         self.next = 1
 
@@ -53,7 +59,8 @@ class Watch:
         if progress.fraction * LOOKS < self.next and progress.fraction < 1:
             return
         self.next = int(progress.fraction * LOOKS) + 1
-        if self.spent > SHARE * progress.elapsed and progress.fraction < 1:
+        enough = len(self.probes) >= FEWEST * progress.fraction
+        if enough and self.spent > SHARE * progress.elapsed and progress.fraction < 1:
             return
         started = time.perf_counter()
         probe: dict[str, Any] = {"step": progress.step, "elapsed": progress.elapsed, "fraction": progress.fraction}
@@ -62,7 +69,8 @@ class Watch:
             values = [self.data.codec.decode(batch) for batch in self.session.draw_raw(self.rows, seed=SEED, most=1)]
             probe["portrait"] = self.data.portrait(values[0]).to_json()
         self.probes.append(probe)
-        self.diagnose()
+        if len(self.probes) % JUDGED == 0 or progress.fraction == 1:
+            self.diagnose()
         probe["seconds"] = time.perf_counter() - started
         self.spent += probe["seconds"]
         self.run.append_probe(probe)

@@ -8,9 +8,10 @@ so that what is missing can be named and counted.
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from simulacra.data import Dataset
 
 Array = np.ndarray
+Made = TypeVar("Made")
 
 FITTED = 2_000  # examples that axes and groups are found with
 COMPARED = 500  # real examples that samples are compared with, of each split
@@ -70,7 +72,8 @@ class Portrait:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Portrait:
         """The Portrait that `to_json` wrote."""
-        parts: dict[str, Any] = data | {"shares": tuple(data["shares"])}
+        numbers = {name: float("nan") if value is None and name != "detail" else value for name, value in data.items()}
+        parts: dict[str, Any] = numbers | {"shares": tuple(data["shares"])}
         return cls(**parts)
 
 
@@ -102,7 +105,7 @@ class Reference:
         self.radii = own[:, min(NEIGHBOURS, len(own) - 1)]
         nearest = cdist(self.near_held, self.near_train).min(axis=1)
         self.nearest = float(np.median(nearest)) or 1e-12
-        self.expected = self.portrait_of(self.points, None).shares
+        self.expected = self._shares(self.assign(self.points))
 
     def encode(self, values: Any) -> Batch:
         """Values in model space, without labels."""
@@ -126,7 +129,7 @@ class Reference:
     def portrait_of(self, points: Array, batch: Batch | None, *, finite: float = 1.0, n: int | None = None) -> Portrait:
         """The figures of projected samples, (n, axes), and of the examples that they are of."""
         assigned = self.assign(points)
-        few = _some(points, COMPARED)
+        few = _some(points[np.lexsort(points.T[::-1])], COMPARED)  # sorted, so that it is no matter how they came
         to_train, to_held = cdist(few, self.near_train), cdist(few, self.near_held)
         own = cdist(few, few)
         m = len(few)
@@ -144,7 +147,7 @@ class Reference:
         return Portrait(
             n=len(points) if n is None else n,
             finite=finite,
-            shares=tuple((np.bincount(assigned, minlength=len(self.centres)) / len(points)).tolist()),
+            shares=self._shares(assigned),
             coverage=float((to_held.min(axis=0) <= self.radii).mean()),
             fidelity=float((to_held <= self.radii).any(axis=1).mean()),
             energy=energy,
@@ -173,28 +176,41 @@ class Reference:
         """The group of each projected example, (n,)."""
         return cdist(points, self.centres).argmin(axis=1)
 
+    def _shares(self, assigned: Array) -> tuple[float, ...]:
+        return tuple((np.bincount(assigned, minlength=len(self.centres)) / len(assigned)).tolist())
+
     def floor(self, n: int) -> list[Portrait]:
         """Portraits of n real held-out examples each, eight times: what a perfect model's figures look like.
 
-        They are not among those that samples are compared with. Where there are fewer than n, the portraits are of all.
+        They are not among those that samples are compared with. Where there are fewer than 2 n, they are one portrait
+        of n of them, or of all, moved as much as portraits of random halves differ: the halves of m examples without
+        replacement vary as sets of m do.
         """
         if n not in self._floors:
             rng, points = np.random.default_rng([SEED, n]), self.project(self.fresh)
-            draws = (rng.choice(len(points), min(n, len(points)), replace=n < len(points) < 2 * n) for _ in range(8))
-            self._floors[n] = [self.portrait_of(points[rows], self.fresh.rows(rows)) for rows in draws]
+            size, enough = len(points), len(points) >= 2 * n
+            draws = [rng.choice(size, n if enough else max(1, size // 2), replace=False) for _ in range(8)]
+            found = [self.portrait_of(points[rows], self.fresh.rows(rows)) for rows in draws]
+            if not enough:
+                rows = np.arange(size) if size <= n else np.linspace(0, size - 1, n).astype(np.int64)
+                whole = self.portrait_of(points[rows], self.fresh.rows(rows))
+                found = _about(whole, found, float(np.sqrt(size / len(rows))))
+            self._floors[n] = found
         return self._floors[n]
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made once and kept under a name: figures of the data alone that a detector needs."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     @cached_property
     def _floors(self) -> dict[int, list[Portrait]]:
         return {}
 
     @cached_property
-    def spectrum(self) -> Array:
-        """Variances of x along its principal axes in model space, descending, (dim,); with zeros where x has more
-        numbers than examples were looked at."""
-        x = np.asarray(self.train.x, dtype=np.float64).reshape(self.train.size, -1)
-        values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / max(len(x) - 1, 1)
-        return np.concatenate([values, np.zeros(max(0, x.shape[1] - len(values)))])
+    def _kept(self) -> dict[Hashable, Any]:
+        return {}
 
     def _groups(self) -> tuple[Array, tuple[str, ...]]:
         """Centres on the principal axes, (groups, axes), and what the groups are called."""
@@ -247,3 +263,24 @@ def _principal(centred: Array, most: int) -> Array:
 def _some(points: Array, most: int) -> Array:
     """At most so many of the rows, evenly."""
     return points if len(points) <= most else points[np.linspace(0, len(points) - 1, most).astype(np.int64)]
+
+
+def _about(centre: Portrait, others: list[Portrait], times: float) -> list[Portrait]:
+    """As many portraits as there are others, which differ from the centre so many times as those from their mean."""
+    names = [name for name, value in asdict(centre).items() if isinstance(value, float)]
+    means = {name: float(np.mean([getattr(one, name) for one in others])) for name in names}
+    shares = np.mean([one.shares for one in others], axis=0)
+    most: dict[str, float] = dict.fromkeys(("finite", "coverage", "fidelity", "trained", "extreme"), 1.0)
+
+    def moved(name: str, one: Portrait) -> float:
+        value = getattr(centre, name) + times * (getattr(one, name) - means[name])
+        return float(np.clip(value, 0.0, most.get(name, np.inf)))
+
+    return [
+        replace(
+            centre,
+            **{name: moved(name, one) for name in names},
+            shares=tuple(np.maximum(0.0, centre.shares + times * (one.shares - shares)).tolist()),
+        )
+        for one in others
+    ]

@@ -7,7 +7,7 @@ for the NumPy engine imports no torch.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
@@ -208,6 +208,14 @@ class Session(Protocol):
 
         What is fitted to trained weights is fitted to about `most` examples first.
         """
+        ...
+
+    def latest(self) -> AbstractContextManager[Model]:
+        """The weights as they are, without their average, as a model to ask things of within the block."""
+        ...
+
+    def freeze(self, players: Collection[str]) -> None:
+        """Let these players stand still from the next step on: their losses are logged and not stepped."""
         ...
 
     def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:

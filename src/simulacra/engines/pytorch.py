@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -218,15 +218,23 @@ class Session:
     @torch.no_grad()
     def draw_raw(self, n: int, *, seed: int, most: int) -> Iterator[Batch]:
         assert self.data is not None
+        with self.latest() as model:
+            self.training.family.conclude(self.data.every(_stride(self.data.size, most)), seed=seed)
+            yield from model.draw(n, seed=seed)
+
+    @contextmanager
+    def latest(self) -> Iterator[Model]:
         family, _ = self.training.modules
         learning = family.training
         family.eval()
         try:
             with uncompiled(self.config):
-                self.training.family.conclude(self.data.every(_stride(self.data.size, most)), seed=seed)
-                yield from Model(self.model.family, family).draw(n, seed=seed)
+                yield Model(self.model.family, family)
         finally:
             family.train(learning)
+
+    def freeze(self, players: Collection[str]) -> None:
+        self.training.frozen = frozenset(players)
 
     def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:
         family, ema = self.training.modules

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from simulacra import scratch
 from simulacra.checkpoint import check_fit, damaged, read_arrays, write_arrays
 from simulacra.config import TrainingConfig
 from simulacra.engines import ROWS_AT_ONCE, SMALL_WORK, portions
+from simulacra.engines.twin_probes import look
 from simulacra.errors import DivergedError, SimulacraError
 from simulacra.scratch import Noise, Progress, Training, train
 from simulacra.scratch.family import quiet
@@ -173,13 +174,21 @@ class Session:
         self._conclude(self.training.family, seed, most)
         return Model(self.model.family, self.training.family).draw(n, seed=seed)
 
+    def latest(self) -> AbstractContextManager[Model]:
+        return nullcontext(Model(self.model.family, self.training.family))
+
+    def freeze(self, players: Collection[str]) -> None:
+        self.training.frozen = frozenset(players)
+
     def _conclude(self, family: Any, seed: int, most: int | None) -> None:
         assert self.data is not None
         every = 1 if most is None else -(-self.data.size // most)
         family.conclude(self.data.rows(slice(None, None, every)), seed=seed)
 
     def probe(self, train: Batch, holdout: Batch) -> dict[str, dict[str, Any]]:
-        return {}
+        name, family, ema = self.model.family, self.training.family, self.training.ema
+        looks = (("train", family, train), ("holdout", family, holdout), ("average", ema, holdout))
+        return {where: look(name, network, batch.x) for where, network, batch in looks}
 
     def save(self, path: Path) -> None:
         write_arrays(path, *self.training.state())

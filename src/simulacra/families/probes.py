@@ -22,7 +22,7 @@ from simulacra.families.vae import LOG_SIGMA_PREDICTED, VAE
 from simulacra.space import Batch
 
 LEVELS = 8  # noise levels that a denoiser is looked at
-AT_BOUND = 0.01  # how near to its bound a log sigma lies at it
+AT_BOUND = 0.2  # how near to its bound a log sigma lies at it: it creeps towards one
 
 
 def probe_gan(gan: GAN, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
@@ -86,11 +86,13 @@ def probe_vae(vae: VAE, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]
 
 
 def probe_diffusion(diffusion: Any, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-    """How well the denoiser cleans, level by level; row i is seen at level i modulo `LEVELS`.
+    r"""How well the denoiser cleans, level by level; row i is seen at level i modulo `LEVELS`.
 
     - sigmas: the levels, (LEVELS,), evenly in their logarithm, over those that the sampler walks through and that are
       neither below a hundredth nor above ten times the scale of the data.
     - errors: mean squared error of a number of the clean x at each of them, over the variance of the data.
+    - plain: the same of :math:`x_\sigma \, \sigma_d^2 / (\sigma_d^2 + \sigma^2)` on the same rows and noise, whose
+      expectation is known, so that the luck of few rows can be divided out.
     - guesses: cross-entropy of the hidden discrete variables there, mean of a variable, in nats.
     - loss: of all rows, in the units of training.
     """
@@ -111,8 +113,10 @@ def probe_diffusion(diffusion: Any, batch: Batch, rng: torch.Generator) -> dict[
     with torch.no_grad():
         denoised, logits = denoiser(x_t, sigma, torch.where(hidden, sizes, batch.c), batch.label)
         if space.dim:
-            each = (denoised.flatten(1).float() - x).square().mean(1) / sd.square()
-            figures["errors"] = torch.zeros_like(sigmas).index_add_(0, level, each) / counts
+            shrunk = x_t.flatten(1) / (1 + (sigma / sd).square())[:, None]
+            for name, guess in {"errors": denoised.flatten(1).float(), "plain": shrunk}.items():
+                each = (guess - x).square().mean(1) / sd.square()
+                figures[name] = torch.zeros_like(sigmas).index_add_(0, level, each) / counts
             loss = squared_errors(x, denoised.flatten(1), denoiser.scales(sigma[:, None], sd)).mean()
         if space.categories:
             nats = cross_entropy(logits, batch.c, space.categories) * hidden

@@ -111,6 +111,7 @@ class Training:
             flat_parameters(list(player.parameters().values()))[0] for player in self.ema.players().values()
         ]
         self.step, self.elapsed = 0, 0.0
+        self.frozen: frozenset[str] = frozenset()  # players that stand still: their losses are logged and not stepped
         self.failed = np.zeros(len(family.seeds), bool)
         self.rng = Streams(family.seeds, purpose=DRAWS, dtype=self._averages[0].dtype)
         self._orders: list[tuple[int, ndarray]] = []
@@ -238,7 +239,8 @@ def train(training: Training, data: Batch, config: TrainingConfig) -> Iterator[P
                     rate = np.where(training.failed, 0, rate)[:, None]
                 if config.clip:
                     clip(optimizer.grads, config.clip)
-                optimizer.step(rate)
+                if player not in training.frozen:
+                    optimizer.step(rate)
                 logs[f"{player}/loss"] = loss
                 for name, value in extra.items():
                     logs[f"{player}/{name}"] = value

@@ -39,11 +39,14 @@ class Specimen:
         """Its data."""
         return load(self.source) if isinstance(self.source, str) else self.source(seed)
 
-    def grow(self, out: Path, *, seed: int = 0, told: Callable[[Finding], Any] | None = None) -> Synthesizer:
+    def grow(
+        self, out: Path, *, seed: int = 0, progress: Callable[[Any, Any], Any] | None = None,
+        told: Callable[[Finding], Any] | None = None,
+    ) -> Synthesizer:  # fmt: skip
         """Train it into a Run folder; one that diverges is left as it is then."""
         model = SYNTHESIZERS[self.family](seed=seed, **self.options)
         try:
-            return model.fit(self.dataset(seed), out=out, told=told)
+            return model.fit(self.dataset(seed), out=out, progress=progress, told=told)
         except DivergedError:
             return model
 

@@ -1,0 +1,304 @@
+"""How well failures are recognised and mended: the zoo, healthy runs, data set aside, remedies, and what looking costs.
+
+    python benchmarks/diagnosis.py                          # all of it, eight seeds: some nine hours on two cores
+    python benchmarks/diagnosis.py --seeds 2 --parts zoo    # a quick look
+    python benchmarks/diagnosis.py --table                  # tables from what is there
+
+The parts: "zoo" provokes each failure and looks whether it is recognised as itself; "healthy" trains every family by
+its recipe on data that thresholds were set with, "aside" on data that they were not; a severe finding there is a false
+alarm. "remedy" mends the zoo's runs, each with the changes that its own finding names. Every run is a process of its
+own with one thread; minutes are its processor time, so that other work on the machine takes nothing from it. What is in
+--out is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PARTS = ("zoo", "healthy", "aside", "remedy")
+FAMILIES = ("gan", "vae", "diffusion")
+DATA: dict[str, dict[str, float]] = {  # source -> minutes of each run
+    "healthy": {
+        "toy:bimodal": 0.5, "toy:four-gaussians": 0.5, "toy:ring": 0.5, "toy:moons": 0.5, "digits": 0.5, "mnist": 2.0,
+        "adult.csv": 1.5,
+    },
+    "aside": {
+        "toy:one-gaussian": 0.5, "toy:grid": 0.75, "toy:spiral": 0.5, "toy:checkerboard": 0.5,
+        "creditcard_fraud_subset.csv": 1.0, "wine": 0.5, "breast-cancer": 0.5,
+    },
+}  # fmt: skip
+FIRST = 100  # seeds begin here: thresholds were set with runs of the seeds below
+Job = tuple[str, str, int]  # part, case, seed
+
+
+def jobs(args: argparse.Namespace) -> Iterator[Job]:
+    """Every run that is asked for, seed by seed, so that an interrupted benchmark has as many of each."""
+    from simulacra.zoo import ZOO
+
+    for seed in range(FIRST, FIRST + args.seeds):
+        for part in args.parts:
+            if part in DATA:
+                names = [f"{family} on {source}" for source in DATA[part] for family in FAMILIES]
+            else:
+                names = list(ZOO)
+            yield from ((part, name, seed) for name in names if not args.cases or name.startswith(tuple(args.cases)))
+
+
+# --- one run, in a process of its own ---------------------------------------------------------------------------------
+
+
+def work(job: Job) -> tuple[Job, dict[str, Any]]:
+    """Make one run; what was found."""
+    import time
+
+    import torch
+
+    from simulacra import train
+
+    torch.set_num_threads(1)
+    train.clock = time.process_time
+    part, name, seed = job
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if part == "zoo":
+                found = grown(name, seed, Path(folder) / "run")
+            elif part == "remedy":
+                found = mended(name, seed, Path(folder))
+            else:
+                found = healthy(name, seed, Path(folder) / "run", DATA[part])
+        except Exception as error:  # one run that fails must not lose the others
+            found = {"error": f"{type(error).__name__}: {error}"}
+    return job, found
+
+
+def grown(name: str, seed: int, out: Path) -> dict[str, Any]:
+    """A specimen, and what was found in it."""
+    from simulacra.zoo import ZOO
+
+    model = ZOO[name].grow(out, seed=seed)
+    return listed(ZOO[name].diagnose(model)) | cost(model)
+
+
+def mended(name: str, seed: int, out: Path) -> dict[str, Any]:
+    """A specimen and the remedy of what it was provoked to show; nothing where that was not found or has no options."""
+    from simulacra.evaluation import evaluate
+    from simulacra.remedies import judged, mend
+    from simulacra.zoo import ZOO
+
+    specimen = ZOO[name]
+    model = specimen.grow(out / "before", seed=seed)
+    findings = specimen.diagnose(model)
+    grown = {"zoo": listed(findings) | cost(model)}
+    finding = next((one for one in findings if one.code == specimen.code), None)
+    if finding is None or not finding.remedy:
+        return grown | {"skipped": "not found" if finding is None else "no option mends it"}
+    other = mend(model, finding.remedy, out / "after")
+    result = judged(finding, ("before", "after"), evaluate(model), evaluate(other), model.dataset_.kind)
+    figures = {"main": result.main}
+    for when, evaluation in (("before", result.before), ("after", result.after)):
+        figures[when] = evaluation.figures[result.main].value
+    return (
+        {"gone": result.gone, "effect": result.effect, "helped": result.helped, "changes": result.changes}
+        | figures
+        | grown
+    )
+
+
+def healthy(name: str, seed: int, out: Path, minutes: dict[str, float]) -> dict[str, Any]:
+    """A family by its recipe, what was found, and what the verdict is."""
+    from simulacra.evaluation import evaluate
+    from simulacra.synthesizer import SYNTHESIZERS
+
+    family, _, source = name.partition(" on ")
+    model = SYNTHESIZERS[family](minutes=minutes[source], seed=seed).fit(dataset(source), out=out)
+    evaluation = evaluate(model)
+    return listed(evaluation.findings) | cost(model) | {"verdict": evaluation.verdict.status}
+
+
+def dataset(source: str) -> Any:
+    """Data by name; the tables of scikit-learn are made frames first."""
+    import simulacra as sim
+
+    if source in ("wine", "breast-cancer"):
+        import polars as pl
+        from sklearn.datasets import load_breast_cancer, load_wine
+
+        made = (load_wine if source == "wine" else load_breast_cancer)()
+        frame = pl.DataFrame(made.data, schema=[str(name) for name in made.feature_names])
+        kinds = pl.Series("kind", [str(made.target_names[k]) for k in made.target])
+        return sim.load(frame.with_columns(kinds), target="kind")
+    return sim.load(Path(os.environ["SIMULACRA_DATA"]) / source if source.endswith(".csv") else source)
+
+
+def listed(findings: Any) -> dict[str, Any]:
+    """Findings as code -> severity, worst first."""
+    return {"findings": {one.code: one.severity for one in findings}}
+
+
+def cost(model: Any) -> dict[str, Any]:
+    """Seconds of training, and of looking inside meanwhile."""
+    events, probes = model.run_.events(), model.run_.probes()
+    return {
+        "train_seconds": float(events[-1]["elapsed"]) if events else 0.0,
+        "look_seconds": sum(probe["seconds"] for probe in probes), "looks": len(probes),
+    }  # fmt: skip
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """All that was measured, as Markdown."""
+    from simulacra.zoo import ZOO
+
+    lines = ["# Diagnosis: how well failures are recognised and mended", "",
+             "Written by `benchmarks/diagnosis.py`, which tells what is measured.", "",
+             f"{platform.processor() or platform.machine()}; python {platform.python_version()}, simulacra "
+             f"{version('simulacra')}, torch {version('torch')}; one thread a run, processor time.", ""]  # fmt: skip
+    parts: dict[str, dict[str, list[dict[str, Any]]]] = {part: {} for part in PARTS}
+    for key, found in results.items():
+        part, name, _ = key.split("|")
+        parts[part].setdefault(name, []).append(found)
+    rates = {name: [recognised(ZOO[name].code, run) for run in runs] for name, runs in parts["zoo"].items()
+             if name in ZOO}  # fmt: skip
+    bounds: list[tuple[str, str, str, bool]] = []
+    if rates:
+        shares = {name: sum(seen) / len(seen) for name, seen in rates.items()}
+        mean, (least, worst) = sum(shares.values()) / len(shares), min((s, n) for n, s in shares.items())
+        bounds.append(("zoo: recognised as itself, mean over failures", _percent(mean), ">= 90 %", mean >= 0.9))
+        bounds.append((f"zoo: the least recognised ({worst})", _percent(least), ">= 75 %", least >= 0.75))
+    for part, what in (("healthy", "healthy runs"), ("aside", "healthy runs on data set aside")):
+        runs = [run for some in parts[part].values() for run in some]
+        if runs:
+            share = sum(severe(run) for run in runs) / len(runs)
+            bounds.append(
+                (f"{what} with a severe finding ({len(runs)} runs)", _percent(share), "<= 5 %", share <= 0.05)
+            )
+    tried = [run for runs in parts["remedy"].values() for run in runs if "skipped" not in run]
+    if tried:
+        share = sum(bool(run.get("helped")) for run in tried) / len(tried)
+        bounds.append((f"remedies: gone and better ({len(tried)} runs)", _percent(share), ">= 70 %", share >= 0.7))
+    timed = [run for part in PARTS for runs in parts[part].values() for run in runs if run.get("train_seconds")]
+    if timed:
+        share = sum(run["look_seconds"] for run in timed) / sum(run["train_seconds"] for run in timed)
+        worst_cost = max(run["look_seconds"] / run["train_seconds"] for run in timed)
+        bounds.append((f"looking while training, of its time ({len(timed)} runs; worst {_percent(worst_cost)})",
+                       _percent(share), "<= 3 %", share <= 0.03))  # fmt: skip
+    lines += _markdown([("figure", "measured", "bound", "holds"),
+                        *((a, b, c, "yes" if holds else "NO") for a, b, c, holds in bounds)])  # fmt: skip
+    if rates:
+        lines += ["", "## The zoo", "", "How often each was recognised, how often it came first, what was found beside "
+                  "it, and how often its remedy helped.", ""]  # fmt: skip
+        rows = [("specimen", "failure", "recognised", "first", "also found", "seconds", "remedy helped", "main figure")]
+        rows += [_specimen(name, ZOO[name].code, parts["zoo"][name], parts["remedy"].get(name, [])) for name in rates]
+        lines += _markdown(rows)
+    for part, title in (("healthy", "Healthy runs"), ("aside", "Healthy runs on data that no threshold was set on")):
+        if parts[part]:
+            lines += ["", f"## {title}", ""]
+            rows = [("run", "runs", "severe", "warnings", "what was found", "verdicts")]
+            rows += [_healthy(name, runs) for name, runs in parts[part].items()]
+            lines += _markdown(rows)
+    return "\n".join(lines) + "\n"
+
+
+def recognised(code: str, run: dict[str, Any]) -> bool:
+    """Whether the failure was found, and not as a mere note."""
+    return run.get("findings", {}).get(code, "note") != "note"
+
+
+def severe(run: dict[str, Any]) -> bool:
+    """Whether anything severe was found; a run that failed counts."""
+    return "error" in run or "severe" in run["findings"].values()
+
+
+def _specimen(name: str, code: str, runs: list[dict[str, Any]], remedies: list[dict[str, Any]]) -> tuple[str, ...]:
+    seen = sum(recognised(code, run) for run in runs)
+    first = sum(next(iter(run.get("findings", {})), "") == code for run in runs)
+    tried = [run for run in remedies if "skipped" not in run]
+    helped = f"{sum(bool(run.get('helped')) for run in tried)} of {len(tried)}" if tried else "-"
+    numbers = [(run.get("before"), run.get("after")) for run in tried]
+    figure = "-"
+    if numbers:
+        before, after = (_median([pair[k] for pair in numbers]) for k in (0, 1))
+        figure = f"{tried[0].get('main', '')} {before} → {after}"
+    seconds = _median([run.get("train_seconds") for run in runs])
+    return (name, code, f"{seen} of {len(runs)}", str(first), _counted(runs, code) or "-", seconds, helped, figure)
+
+
+def _healthy(name: str, runs: list[dict[str, Any]]) -> tuple[str, ...]:
+    verdicts = [run.get("verdict", "error") for run in runs]
+    told = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
+    warnings = sum("warning" in run.get("findings", {}).values() for run in runs)
+    return (name, str(len(runs)), str(sum(map(severe, runs))), str(warnings), _counted(runs) or "-", told)
+
+
+def _counted(runs: list[dict[str, Any]], but: str = "") -> str:
+    found = [(code, severity) for run in runs for code, severity in run.get("findings", {}).items()
+             if code != but and severity != "note"]  # fmt: skip
+    errors = [run["error"] for run in runs if "error" in run]
+    return ", ".join([*(f"{code} ({severity}) {found.count((code, severity))}" for code, severity in
+                        dict.fromkeys(found)), *errors])  # fmt: skip
+
+
+def _median(values: list[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{known[len(known) // 2]:.3g}" if known else "-"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> list[str]:
+    heading, *rest = rows
+    return [f"| {' | '.join(row)} |" for row in (heading, ("---",) * len(heading), *rest)]
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=8, help="seeds of each case")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all by default")
+    parser.add_argument("--cases", nargs="+", help="names, or beginnings of names; all by default")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side")
+    parser.add_argument("--again", action="store_true", help="make anew what is asked for")
+    parser.add_argument("--table", action="store_true", help="only write the tables of what is there")
+    parser.add_argument("--out", type=Path, default=Path("runs/diagnosis.json"), help="where results are kept")
+    parser.add_argument("--results", type=Path, default=HERE / "RESULTS-diagnosis.md", help="where the tables go")
+    args = parser.parse_args()
+    from simulacra.files import write_atomically, write_json
+
+    results: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    wanted = [] if args.table else [job for job in jobs(args) if args.again or "|".join(map(str, job)) not in results]
+    twice = {job[1:] for job in wanted if job[0] == "remedy"}
+    wanted = [job for job in wanted if not (job[0] == "zoo" and job[1:] in twice)]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
+        for number, (job, found) in enumerate(pool.imap_unordered(work, wanted), start=1):
+            results["|".join(map(str, job))] = found
+            if "zoo" in found:  # the same specimen, grown from the same seed
+                results["|".join(map(str, ("zoo", *job[1:])))] = found.pop("zoo")
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            write_json(args.out, results)
+            said = found.get("findings", {key: found.get(key) for key in ("helped", "effect", "error") if key in found})
+            print(f"[{number}/{len(wanted)}] {' '.join(map(str, job))}: {said}", file=sys.stderr, flush=True)
+    text = table(results)
+    write_atomically(args.results, text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Write docs/diagnosis.md from the catalogue of failures, and its pictures from the zoo.
+
+python docs/write_diagnosis.py              # the text alone; a test holds it to the catalogue
+python docs/write_diagnosis.py --pictures   # every specimen is grown and drawn as well: some minutes
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from simulacra.diagnosis.diagnosing import FAILURES
+from simulacra.diagnosis.finding import flags
+from simulacra.zoo import ZOO
+
+HERE = Path(__file__).resolve().parent
+NAMES = {"gan": "GAN", "vae": "VAE", "diffusion": "diffusion model"}
+INTRO = """# Diagnosis
+
+What goes wrong with generative models, how it is seen, and what to do about it. `simulacra train` says what goes
+wrong while it happens, `simulacra diagnose RUN` says it of a finished run with the evidence and pictures, `simulacra
+remedy RUN` trains again with what helps and puts the two runs side by side, and `simulacra zoo` provokes each failure.
+Every picture here is of a specimen of the zoo, seed 0: its samples beside real data, and the evidence. How often each
+is recognised, and how often its remedy helps, is in [RESULTS-diagnosis.md](../benchmarks/RESULTS-diagnosis.md).
+
+While a model trains, it is looked into up to forty times, always with the same examples and the same randomness, so
+that what moves is the model; looking takes at most three per cent of the training time (`--no-watched` turns it off).
+Samples are seen in model space on the principal axes of the training split, beside held-out examples; thresholds come
+from what held-out examples show in the same number, and where one does not, the reason stands beside it.
+
+A **severe** finding means that the model has not learned its data: the verdict is then never "learned". A **warning**
+costs quality. A **note** tells.
+
+*This page is written by `docs/write_diagnosis.py`; change the catalogue in `src/simulacra/diagnosis` instead.*
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    parts = [INTRO, "## What there is\n\n" + "\n".join(
+        f"- [{failure.title}](#{code}) ({', '.join(NAMES[family] for family in failure.families)})"
+        for code, failure in FAILURES.items())]  # fmt: skip
+    for code, failure in FAILURES.items():
+        lines = [f'## <a id="{code}"></a>{failure.title}', f"`{code}`. {failure.what}",
+                 f"**How it is seen.** {failure.seen}", f"**What to do.** {failure.mend}"]  # fmt: skip
+        if failure.source:
+            lines.append(f"**Source.** {failure.source}")
+        for name, specimen in ZOO.items():
+            if specimen.code == code:
+                command = f"simulacra zoo {name}"
+                if isinstance(specimen.source, str):
+                    command = f"simulacra train {specimen.source} --family {specimen.family} {flags(specimen.options)}"
+                lines += [f"![{failure.title}: samples and evidence](zoo/{name}.png)",
+                          f"*Provoked:* {specimen.how}", f"    {command}"]  # fmt: skip
+        parts.append("\n\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def picture(animal: Any) -> Any:
+    """Samples, real data and evidence side by side, on white, as a Pillow image."""
+    from PIL import Image
+
+    from simulacra.data.drawing import Sheet
+    from simulacra.findings_page import plot
+
+    drawn = [shown.drawing for shown in animal.samples]
+    found = next((one for one in animal.findings if one.code == animal.code and one.plot is not None), None)
+    if found is not None:
+        drawn.append(plot(found.plot).drawing)
+    tiles = []
+    for one in drawn:
+        if isinstance(one, Sheet):
+            pixels = one.pixels
+            mode = "LA" if pixels.shape[2] == 2 else "RGBA"
+            tile = Image.fromarray(pixels, mode).convert("RGBA")
+            scale = max(1, 300 // tile.height)
+            tile = tile.resize((tile.width * scale, tile.height * scale), Image.Resampling.NEAREST)
+        else:
+            buffer = io.BytesIO()
+            one.savefig(buffer, dpi=110, facecolor="white")
+            tile = Image.open(buffer).convert("RGBA")
+        tiles.append(tile)
+    height = max(tile.height for tile in tiles)
+    sheet = Image.new("RGBA", (sum(tile.width for tile in tiles) + 16 * (len(tiles) - 1), height), "white")
+    x = 0
+    for tile in tiles:
+        sheet.paste(tile, (x, (height - tile.height) // 2), tile)
+        x += tile.width + 16
+    return sheet.convert("RGB").quantize(64)
+
+
+def main() -> None:
+    (HERE / "diagnosis.md").write_text(text())
+    if "--pictures" not in sys.argv:
+        return
+    from simulacra.zoo.keeping import keep
+
+    (HERE / "zoo").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, specimen in ZOO.items():
+            animal = keep(name, specimen, Path(folder) / name)
+            picture(animal).save(HERE / "zoo" / f"{name}.png", optimize=True)
+            print(f"{name}: {'recognised' if animal.recognised else 'NOT recognised'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""A studio as a process, for tests: its address, and a browser to look at it with."""
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@contextmanager
+def studio(runs, *flags):
+    """simulacra studio on a folder of runs: the process and the address that it printed."""
+    words = [sys.executable, "-m", "simulacra.cli", "studio", "--no-browser", "--runs", str(runs), *flags]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line + process.stderr.read()
+        yield process, found[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
