@@ -1,0 +1,22 @@
+"""The views, one a file: each has a function that is given what the pages share and registers its address.
+
+A new view is a module with `register(studio)`, its name in `VIEWS`, and where it belongs its place in
+`simulacra.studio.parts.PLACES`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+VIEWS = ("start", "watch")
+
+
+def register(studio: Any) -> None:
+    """Register all views with NiceGUI.
+
+    Args:
+        studio: A `simulacra.studio.server.Studio`.
+    """
+    for view in VIEWS:
+        import_module(f"{__name__}.{view}").register(studio)

@@ -1,0 +1,57 @@
+"""What the tests of the studio share: a small run of each kind, and runs made of files alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+from simulacra.files import write_json
+
+
+@pytest.fixture(scope="session")
+def small_gan(tmp_path_factory, tiny):
+    """The folder of all runs, in which "small" is a finished GAN of the ring, trained by `fit` alone."""
+    from simulacra import GAN
+
+    folder = tmp_path_factory.mktemp("runs")
+    GAN(**tiny("gan", steps=60)).fit("toy:ring", out=folder / "small")
+    return folder
+
+
+@pytest.fixture
+def made(tmp_path):
+    """made(name, events=...): a Run folder of files alone, as a library lists it."""
+
+    def make(name, *, events=(), status="finished", step=10, created="2026-01-01T00:00:00Z", evaluation=None):
+        path = tmp_path / name
+        data = {
+            "kind": "points",
+            "name": "toy:ring",
+            "source": "toy:ring",
+            "fingerprint": "",
+            "options": {},
+            "classes": [],
+        }
+        codec = {"kind": "points", "dtype": "float64", "mean": [0.0, 0.0], "scale": [1.0, 1.0], "num_classes": 0}
+        config = {"format": 1, "family": "gan", "options": {}, "space": {}, "codec": codec, "num_parameters": {}}
+        write_json(path / "config.json", config | {"data": data, "created": created})
+        write_json(path / "state" / "status.json", {"status": status, "step": step, "elapsed": 1.0})
+        (path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+        if evaluation is not None:
+            write_json(path / "evaluation.json", evaluation)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def frame_file():
+    """frame_file(path, **arrays): write a frame."""
+
+    def write(path, **arrays):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)
+        return path
+
+    return write

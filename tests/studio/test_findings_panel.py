@@ -1,0 +1,122 @@
+"""Findings: read where they are written, looked for while a run is under way, and their remedies begun."""
+
+import time
+
+import pytest
+from studio_page import opened, until
+from studio_server import CHROMIUM, studio
+
+from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.errors import SimulacraError
+from simulacra.files import write_json
+from simulacra.studio.launching import Launcher
+from simulacra.studio.library import Library
+from simulacra.studio.seeking import Seeker
+
+FOUND = Finding(
+    code="mode-collapse", severity="severe", text="3 of 8 modes are missing.", steps=(20, 60),
+    evidence=(Evidence("modes missing", 3.0, 0.5, "above", "count", "a healthy run misses none"),),
+    remedy={"steps": 40}, advice="Train for longer.",
+    plot=Plot("bars", ("a", "b"), {"real": (0.5, 0.5), "samples": (0.9, 0.1)}),
+)  # fmt: skip
+
+
+def seeker(folder):
+    library = Library(folder)
+    return Seeker(library, Launcher(library))
+
+
+def seen(one, name, seconds=60.0):
+    """What is known of a run once it has been looked at."""
+    return until(lambda: one.look(name), seconds)
+
+
+def test_findings_are_read_where_they_are_written(tmp_path, made):
+    made("judged", evaluation={"findings": [FOUND.to_json()]})
+    write_json(made("diagnosed") / "findings.json", [FOUND.to_json()])
+    made("fine", evaluation={"findings": []})
+    made("unseen")
+    one = seeker(tmp_path)
+    for name, by in (("judged", "evaluation"), ("diagnosed", "diagnosis")):
+        found = seen(one, name)
+        assert found.by == by
+        assert found.findings == (FOUND,)
+        assert found.shown[0]["word"] == "✕ Severe"
+        assert found.shown[0]["picture"].uri.startswith("data:image/")
+    assert seen(one, "fine").findings == ()
+    assert seen(one, "fine").by == "evaluation"
+    assert seen(one, "unseen").by == ""
+    assert "Nobody has looked" in seen(one, "unseen").note
+
+
+@pytest.mark.parametrize("written", ["{", '{"findings": [{"code": "x"}]}', '{"findings": [3]}'])
+def test_damaged_findings_are_said_to_be_so(tmp_path, made, written):
+    (made("bad") / "evaluation.json").write_text(written)
+    found = seen(seeker(tmp_path), "bad")
+    assert found.findings == ()
+    assert found.note
+    assert seen(seeker(tmp_path), "gone").note.startswith("no run")
+
+
+def test_a_run_that_nobody_judged_is_looked_at_when_asked(small_gan):
+    one = seeker(small_gan)
+    assert seen(one, "small").by == ""
+    one.ask("small")
+    found = until(lambda: (now := one.look("small")) and now.by and now)
+    assert found.by == "so far"
+    assert [finding.code for finding in found.findings] == ["too-short"] or found.findings
+
+
+def test_looks_are_rare_and_never_two_at_once(tmp_path, made):
+    made("judged", evaluation={"findings": [FOUND.to_json()]})
+    one = seeker(tmp_path)
+    looks = []
+    inner = one._look
+    one._look = lambda name, rows: looks.append(name) or inner(name, rows)
+    seen(one, "judged")
+    for _ in range(50):
+        one.look("judged")
+        time.sleep(0.01)
+    assert looks == ["judged"]
+
+
+def test_a_remedy_begins_the_run_again_with_its_changes(small_gan):
+    library = Library(small_gan)
+    launcher, started = Launcher(library), []
+    launcher.start = lambda request: started.append(request) or "new"
+    one = Seeker(library, launcher)
+    assert one.try_remedy("small", FOUND).result() == "new"
+    assert started[0].options["steps"] == 40
+    assert started[0].options["generator_hidden"] == [16]
+    assert (started[0].source, started[0].family) == ("toy:ring", "gan")
+    assert one.remedies["small", "mode-collapse"] == "new"
+    with pytest.raises(SimulacraError, match="no option mends"):
+        one.try_remedy("small", Finding("mode-collapse", "severe", "", advice="Get more data.")).result()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_remedy_is_trained_beside_the_failing_run(tmp_path, tiny):
+    pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
+    pytest.importorskip("playwright", reason="pip install playwright")
+    from simulacra import GAN
+
+    GAN(**tiny("gan", steps=30)).fit("toy:ring", out=tmp_path / "failing")
+    write_json(tmp_path / "failing" / "findings.json", [FOUND.to_json()])
+    with studio(tmp_path) as (_, address), opened(address) as page:
+        page.goto(page.home + "watch/failing")
+        panel = page.locator('[data-test="findings"]')
+        until(lambda: panel.get_attribute("data-count") == "1")
+        assert panel.get_attribute("data-codes") == "mode-collapse"
+        text = page.inner_text('[data-finding="mode-collapse"]')
+        assert "3 of 8 modes are missing." in text
+        assert "a healthy run misses none" in text
+        assert "--steps 40" in text
+        page.click('[data-test="remedy-mode-collapse"]')
+        page.click('[data-test="remedy-compare"]')
+        page.wait_for_url("**/compare?run=failing&run=*")
+        steps = lambda: [one.get_attribute("data-step") for one in page.locator('[data-test="told"]').all()]  # noqa: E731
+        until(lambda: steps() == ["30", "40"], 120)
+        assert page.outside == []
+        assert page.errors == []

@@ -1,0 +1,132 @@
+"""What runs there are, their curves piece by piece, and folders that are damaged or lead elsewhere."""
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+
+from simulacra.errors import SimulacraError
+from simulacra.studio.library import MOST_POINTS, Curves, Library, frame_steps
+from simulacra.studio.protocol import Standing, write_standing
+
+
+def line(step, **values):
+    return {"step": step, "elapsed": step / 10, "fraction": 0.5, "rate": 10.0, **values}
+
+
+def test_runs_are_listed_newest_first_with_what_they_say(tmp_path, made):
+    found = {"code": "collapse", "severity": "severe"}
+    made("old", created="2025-01-01T00:00:00Z", evaluation={"verdict": {"status": "partly"}, "findings": [found]})
+    made("new", created="2026-05-05T00:00:00Z", status="interrupted", step=3)
+    made("set/gan-0", created="2025-06-01T00:00:00Z")
+    new, nested, old = Library(tmp_path).entries()
+    assert (new.name, new.status, new.step, new.verdict) == ("new", "interrupted", 3, "")
+    assert (nested.name, nested.family, nested.data) == ("set/gan-0", "gan", "toy:ring")
+    assert (old.name, old.verdict, old.findings) == ("old", "learned in part", ("collapse",))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"family": 3}', "[" * 100_000])
+def test_a_damaged_run_is_listed_as_damaged(tmp_path, made, text):
+    (made("bad") / "config.json").write_text(text)
+    made("good")
+    entries = {entry.name: entry for entry in Library(tmp_path).entries()}
+    assert entries["bad"].status == "damaged"
+    assert entries["bad"].trouble
+    assert entries["good"].status == "finished"
+
+
+def test_a_run_whose_process_is_gone_is_lost_and_one_under_way_is_not(tmp_path, made):
+    path = made("run", status="running")
+    library = Library(tmp_path)
+    assert library.entry("run").status == "running"  # just begun, by the command line
+    past = time.time() - 3600
+    for file in ("config.json", "events.jsonl", "state/status.json"):
+        os.utime(path / file, (past, past))
+    assert library.entry("run").status == "lost"
+    write_standing(path, Standing(phase="paused", step=44, fraction=0.2))
+    assert (library.entry("run").status, library.entry("run").step) == ("paused", 44)
+    found = json.loads((path / "frames" / "now.json").read_text()) | {"pid": 2**22 + 1}
+    (path / "frames" / "now.json").write_text(json.dumps(found))
+    assert library.entry("run").status == "lost"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/../../x", "/etc", "run/../../x", ".studio", "a\0b", "a\\b", "link", "missing"]
+)
+def test_names_lead_nowhere_but_into_the_folder(tmp_path, name):
+    runs = tmp_path / "runs"
+    (runs / ".studio").mkdir(parents=True)
+    (tmp_path / "x").mkdir()
+    (runs / "link").symlink_to(tmp_path / "x")
+    with pytest.raises(SimulacraError, match="no run"):
+        Library(runs).path(name)
+
+
+def test_a_run_that_is_a_link_to_elsewhere_is_not_listed(tmp_path, made):
+    made("elsewhere")
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "link").symlink_to(tmp_path / "elsewhere")
+    assert Library(runs).entries() == []
+
+
+def test_a_log_is_read_as_far_as_it_is_written(tmp_path):
+    path = tmp_path / "events.jsonl"
+    curves = Curves(path)
+    assert curves.read() == 0
+    path.write_text(json.dumps(line(1, **{"vae/loss": 3.0})) + "\n" + '{"step": 2, "vae/lo')
+    assert curves.read() == 1
+    with open(path, "a") as file:
+        file.write('ss": 2.0}\n' + "nonsense\n[]\n" + json.dumps(line(3, **{"vae/loss": None})) + "\n")
+    assert curves.read() == 2
+    steps, values = curves.curve("vae/loss")
+    assert (steps.tolist(), values.tolist()) == ([1, 2], [3, 2])
+    assert curves.names == ["vae/loss"]
+
+
+def test_a_log_that_was_rewound_is_read_anew(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(json.dumps(line(step, **{"vae/loss": step})) + "\n" for step in range(5)))
+    curves = Curves(path)
+    curves.read()
+    other = tmp_path / "other"
+    other.write_text(json.dumps(line(0, **{"vae/loss": 9})) + "\n")
+    other.replace(path)
+    curves.read()
+    assert curves.curve("vae/loss")[1].tolist() == [9]
+
+
+def test_a_hundred_thousand_lines_are_thinned_and_keep_their_shape(tmp_path):
+    path, count = tmp_path / "events.jsonl", 100_000
+    with open(path, "w") as file:
+        for step in range(count):
+            file.write(f'{{"step": {step}, "elapsed": {step}, "vae/loss": {np.sin(step / 9000):.5f}}}\n')
+    curves = Curves(path)
+    assert curves.read() == count
+    assert len(curves.rows) <= 2 * MOST_POINTS
+    steps, values = curves.curve("vae/loss")
+    assert len(steps) <= MOST_POINTS
+    assert steps[0] < 200
+    assert steps[-1] == count - 1
+    assert np.abs(values - np.sin(steps / 9000)).max() < 0.02
+    assert curves.read() == 0
+
+
+def test_pictures_are_kept_frames_or_else_snapshots(tmp_path, frame_file):
+    frame_file(tmp_path / "samples" / "00000010.npz", values=np.zeros((2, 2)))
+    assert frame_steps(tmp_path) == [10]
+    frame_file(tmp_path / "frames" / "00000003.npz", ema=np.zeros((2, 2)))
+    frame_file(tmp_path / "frames" / "latest.npz", ema=np.zeros((2, 2)))
+    assert frame_steps(tmp_path) == [3]
+
+
+def test_findings_are_those_written_last(tmp_path, made):
+    path = made("run", evaluation={"verdict": {"status": "learned"}, "findings": [{"code": "old"}]})
+    library = Library(tmp_path)
+    assert library.entry("run").findings == ("old",)
+    (path / "findings.json").write_text(json.dumps({"step": 3, "findings": [{"code": "collapse"}, 7, {}]}))
+    later = time.time() + 5
+    os.utime(path / "findings.json", (later, later))
+    assert [one["code"] for one in library.findings("run")] == ["collapse"]

@@ -1,0 +1,81 @@
+"""Frames as bytes, from a trainer's files, from snapshots, and from a stranger's."""
+
+import json
+
+import numpy as np
+import pytest
+
+from simulacra.errors import SimulacraError
+from simulacra.studio.wire import Wire, encode
+
+
+def decoded(data):
+    """What static/drawing does in the browser."""
+    length = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + length])
+    found = {}
+    for name, about in head["arrays"].items():
+        kind = np.dtype("<f4" if about["type"] == "f4" else "u1")
+        size = int(np.prod(about["shape"]))
+        found[name] = np.frombuffer(data, kind, size, 4 + length + about["offset"]).reshape(about["shape"])
+    return head["step"], found
+
+
+def test_arrays_come_out_as_they_went_in():
+    pictures = np.arange(5 * 3 * 3, dtype=np.uint8).reshape(5, 3, 3)
+    points = np.array([[1.5, np.nan], [-2.0, 1e9]])
+    step, found = decoded(encode(7, {"images": pictures, "ema": points}))
+    assert step == 7
+    np.testing.assert_array_equal(found["images"], pictures)
+    np.testing.assert_array_equal(found["ema"], points.astype(np.float32))
+
+
+def test_a_frame_is_made_once_however_many_ask(tmp_path, frame_file):
+    path = frame_file(tmp_path / "frames" / "latest.npz", step=3, ema=np.ones((4, 2), np.float16))
+    wire = Wire()
+    assert wire.bytes(tmp_path, path) is wire.bytes(tmp_path, path)
+    step, found = decoded(wire.bytes(tmp_path, path))
+    assert (step, found["ema"].tolist()) == (3, [[1, 1]] * 4)
+    before = wire.latest(tmp_path)[1]
+    frame_file(tmp_path / "frames" / "other.npz", step=4, ema=np.zeros((4, 2))).replace(path)
+    assert wire.latest(tmp_path)[1] != before
+    assert decoded(wire.bytes(tmp_path, path))[0] == 4
+
+
+def test_a_run_of_the_command_line_shows_its_snapshots(small_gan):
+    wire, run = Wire(), small_gan / "small"
+    about, ground = wire.ground(run)
+    assert (about["kind"], about["family"], about["layers"], about["dim"]) == ("points", "gan", ["ema", "raw"], 2)
+    assert decoded(ground)[1]["real"].shape == (2000, 2)
+    step, found = decoded(wire.bytes(run, wire.latest(run)[0]))
+    assert step == 60
+    assert found["ema"].shape == (2000, 2)
+    assert found["raw"].shape == (1000, 2)
+    assert decoded(wire.bytes(run, wire.file(run, 20)))[0] == 20
+    with pytest.raises(SimulacraError, match="no picture of step 21"):
+        wire.file(run, 21)
+
+
+def test_a_strangers_frame_is_refused_in_words(tmp_path, frame_file, made):
+    run, wire = made("run"), Wire()
+    latest = run / "frames" / "latest.npz"
+    latest.parent.mkdir()
+    for content in (b"", b"PK\x03\x04 nonsense"):
+        latest.write_bytes(content)
+        with pytest.raises(SimulacraError, match="damaged"):
+            wire.bytes(run, latest)
+    frame_file(latest, ema=np.array([{"a": 1}], dtype=object))  # a pickle
+    with pytest.raises(SimulacraError, match="damaged"):
+        wire.bytes(run, latest)
+    with open(latest, "wb") as file:
+        np.savez_compressed(file, ema=np.zeros(30_000_000, np.float32))  # small on the disk
+    with pytest.raises(SimulacraError, match="too many numbers"):
+        wire.bytes(run, latest)
+    latest.unlink()
+    latest.symlink_to(frame_file(tmp_path / "outside.npz", ema=np.zeros((2, 2))))
+    with pytest.raises(SimulacraError, match=r"no such file|damaged"):
+        wire.bytes(run, latest)
+    (run / "frames" / "about.json").write_text("[1]")
+    frame_file(run / "frames" / "ground.npz", real=np.zeros((2, 2)))
+    with pytest.raises(SimulacraError, match="damaged"):
+        wire.ground(run)
