@@ -19,7 +19,7 @@ def events(steps, every=1, *, seconds=0.01, loss=1.0):
 
 def figures(value, floor=0.01):
     jsd = {"value": value, "low": value - 0.01, "high": value + 0.01, "floor": floor, "baseline": 0.5, "unit": "nats",
-           "title": "Jensen-Shannon divergence", "better": "lower", "tells": "how easily an ideal judge tells"}  # fmt: skip
+           "title": "Jensen-Shannon divergence", "better": "lower", "tells": "how easily a judge tells"}  # fmt: skip
     return {"figures": {"jsd": jsd}, "verdict": {"status": "learned", "text": "", "reasons": []}}
 
 
@@ -124,7 +124,8 @@ def test_one_slider_moves_all_timelines(small_gan, tiny):
 
         until(lambda: steps() == ["60", "120"])
         page.focus('[data-test="share"] [tabindex="0"]')
-        page.keyboard.press("Home")
+        for _ in range(20):
+            page.keyboard.press("PageDown")
         until(lambda: steps() == ["0", "0"])
         assert page.url.endswith("/compare?run=small&run=other&at=0.000")
         page.goto(page.home + "compare?run=small&run=other&at=0.34")

@@ -15,7 +15,7 @@ from simulacra.studio.planes import ENDS, REACH, Place
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, tiny):
-    """A tiny model of each family: "gan" and "vae" of pictures with labels, "diffusion" of them, "points" and "rows"."""
+    """A tiny model of each family: "gan", "vae" and "diffusion" of pictures with labels, others of points and rows."""
     folder = tmp_path_factory.mktemp("explored")
     rng = np.random.default_rng(0)
     pictures = np.broadcast_to(rng.integers(0, 256, (200, 1, 1)), (200, 8, 8)).astype(np.uint8)  # each of one grey

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulacra.diagnosis.collapse import mode_collapse, no_convergence
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.looks import (
     POOR,
@@ -38,8 +38,8 @@ FAILURES: dict[str, Failure] = {
         "minimax loss passes on sigmoid(D(G(z))) of D's slope, which is next to nothing. G stands still, however long "
         "it is trained.",
         seen=f"In the second half of the steps the generator's loss lets through less than {SILENT} of D's slope (1/2 "
-        f"at the game's equilibrium), D ranks more than {LEADS:.0%} of the pairs rightly, and samples cover less than "
-        "half of what as many real examples cover.",
+        f"at the game's equilibrium), D ranks more than {percent(LEADS)} of the pairs rightly, and samples cover less "
+        "than half of what as many real examples cover.",
         mend="Take a loss that is steep where D is certain: the relativistic or the non-saturating one; with r1, r2.",
         source="Goodfellow et al. 2014, section 3, last paragraph; Arjovsky and Bottou 2017, 'Towards principled "
         "methods for training generative adversarial networks', theorem 2.4",
@@ -49,7 +49,7 @@ FAILURES: dict[str, Failure] = {
         title="the discriminator overpowers the generator",
         what="D learns so much faster that it tells every sample from every real example, all the time. What G hears "
         "is loud, but no longer says which of two samples is the better one, so G does not get nearer to the data.",
-        seen=f"In the second half of the steps D ranks more than {SURE:.0%} of pairs of a held-out example and a "
+        seen=f"In the second half of the steps D ranks more than {percent(SURE)} of pairs of a held-out example and a "
         "sample rightly, samples cover less than half of what as many real examples cover, and more than 70 % of their "
         "distance to the data half a run ago is left.",
         mend="Bring the two learning rates together, one step of D to one of G; hold D's slope down with r1 and r2.",
@@ -137,7 +137,7 @@ def discriminator_overpowers(history: History, samples: Samples | None, data: Re
     loudness = [probe["train"]["signal"] * probe["train"]["slope"] for probe in (history.probes[0], looks[-1])]
     return Finding(
         code="discriminator-overpowers", severity="severe", evidence=evidence, steps=(first, last),
-        text=f"From step {first:,} to {last:,} the discriminator told {auc:.1%} of the pairs apart, and the "
+        text=f"From step {first:,} to {last:,} the discriminator told {percent(auc, 1)} of the pairs apart, and the "
         f"generator's distance to the data went from {distances[0]:.2g} to {distances[-1]:.2g}; its gradient is "
         f"{loudness[1] / max(loudness[0], 1e-12):.2g} times that at the first look.",
         remedy=calmer(history, data), advice="Slow the discriminator down, and hold its slope down with r1 and r2.",
@@ -190,7 +190,8 @@ def discriminator_overfits(history: History, samples: Samples | None, data: Refe
         code="discriminator-overfits", severity="severe" if worse else "warning",
         evidence=evidence, steps=(first, last),
         text=f"The discriminator knows its {history.examples:,} training examples by heart: of what it sees between "
-        f"them and samples, {heart:.0%} it also sees between them and held-out examples (standard error {error:.0%}).",
+        f"them and samples, {percent(heart)} it also sees between them and held-out examples (standard error "
+        f"{percent(error)}).",
         remedy=_against_heart(history, data),
         advice="Get more examples; else let the discriminator see them transformed, or hold it down.",
         plot=Plot("curves", _steps(history), {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simulacra.diagnosis.finding import Evidence, Plot
+from simulacra.diagnosis.finding import Evidence, Plot, percent
 from simulacra.diagnosis.history import History, Series
 from simulacra.diagnosis.portrait import Portrait, Reference
 from simulacra.recipes import RECIPES
@@ -31,7 +31,7 @@ def shortfall(portrait: Portrait, data: Reference, share: float = FAR) -> list[E
     floor = data.floor(portrait.n)
     found = [
         Evidence(title, getattr(portrait, name), share * float(np.mean([getattr(one, name) for one in floor])),
-                 "below", f"{share:.0%} of what real held-out examples show", "share")
+                 "below", f"{percent(share)} of what real held-out examples show", "share")
         for name, title in (("coverage", "real examples with a sample near"),
                             ("fidelity", "samples with a real example near"))
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.looks import (
     FEWEST,
@@ -48,8 +48,8 @@ FAILURES: dict[str, Failure] = {
         what="G puts all of its samples where D believes in data, D learns that what is there is generated, and G "
         "moves on. The players chase each other around the modes for ever, and where the run ends is chance.",
         seen="In the second half of the steps a look finds samples in few groups of the data "
-        f"(on average at most {FEW:.0%} of as many as real examples fill), and from one look to the next more than "
-        f"{MOVED:.0%} of them change their group.",
+        f"(on average at most {percent(FEW)} of as many as real examples fill), and from one look to the next more "
+        f"than {percent(MOVED)} of them change their group.",
         mend="Damp the game: r1 and r2, the relativistic loss, no momentum, a learning rate that falls.",
         source="Metz et al. 2016, 'Unrolled generative adversarial networks', figure 2; Mescheder et al. 2018, 'Which "
         "training methods for GANs do actually converge?', sections 2 and 4",
@@ -71,8 +71,8 @@ FAILURES: dict[str, Failure] = {
         "field has no pull towards its equilibrium, and steps with momentum even drive away from it.",
         seen="Samples resemble the data less, and cover less of them, than draws of the one Gaussian with the data's "
         "mean and covariance do, which needs no training; or in the whole second half of the steps they are farther "
-        f"from the data than those, and more than {RESTLESS:.0%} of them change their group from look to look. And "
-        "they have not been coming nearer lately.",
+        f"from the data than those, and more than {percent(RESTLESS)} of them change their group from look to look. "
+        "And they have not been coming nearer lately.",
         mend="Penalise D's slope (r1 and r2), take no momentum and smaller steps.",
         source="Mescheder et al. 2018, lemma 2.3 and theorem 4.1; Mescheder et al. 2017, 'The numerics of GANs'",
         families=("gan",),
@@ -81,9 +81,9 @@ FAILURES: dict[str, Failure] = {
         title="mode collapse",
         what="Samples look like data, but only like some of them: whole groups are missing, or all samples of a group "
         "are alike. Nothing in a GAN's loss asks for the rest once D is content with these.",
-        seen=f"Groups with more than {SLIGHT:.0%} of the data ({GRAVE:.0%} for a severe case) get less than a quarter "
-        "of the samples due to them; or samples cover less than half of what as many real examples cover although "
-        "they look like data, and lie nearer to each other than real examples do.",
+        seen=f"Groups with more than {percent(SLIGHT)} of the data ({percent(GRAVE)} for a severe case) get less than "
+        "a quarter of the samples due to them; or samples cover less than half of what as many real examples cover "
+        "although they look like data, and lie nearer to each other than real examples do.",
         mend="The relativistic loss with r1 and r2, which pulls to every mode; more penalty; equal learning rates.",
         source="Goodfellow 2016, 'NIPS 2016 tutorial', section 5.1.1; Naeem et al. 2020 (coverage); Huang et al. 2024, "
         "'The GAN is dead; long live the GAN!', section 2",
@@ -120,11 +120,11 @@ def mode_hopping(history: History, samples: Samples | None, data: Reference) -> 
     evidence = (
         Evidence(
             "groups of the data that a look finds samples in", number, most, "below",
-            f"{FEW:.0%} of as many as the training examples fill", "count",
+            f"{percent(FEW)} of as many as the training examples fill", "count",
         ),
         Evidence(
             "samples that change their group from one look to the next", moved, MOVED, "above",
-            f"of draws from one distribution {_chance(data.expected, n):.0%} seem to, by chance", "share",
+            f"of draws from one distribution {percent(_chance(data.expected, n))} seem to, by chance", "share",
         ),
     )  # fmt: skip
     if not all(one.holds for one in evidence):
@@ -135,7 +135,7 @@ def mode_hopping(history: History, samples: Samples | None, data: Reference) -> 
         code="mode-hopping", severity="severe", evidence=evidence,
         steps=(looks[0][0], looks[-1][0]),
         text=f"The samples hop: at a look they fill {number:.1f} groups of {filled(data.expected):.1f}, and from one "
-        f"to the next {moved:.0%} of them change their group; the fullest was by turns {_named(strongest, data)}.",
+        f"to the next {percent(moved)} of them change their group; the fullest was by turns {_named(strongest, data)}.",
         remedy=calmer(history, data), advice="Damp the game: penalties on the discriminator's slope, no momentum.",
         plot=Plot("curves", tuple(step for step, _ in shown),
                   {name: tuple(one.shares[k] for _, one in shown) for k, name in enumerate(data.groups)},
@@ -186,8 +186,8 @@ def late_collapse(history: History, samples: Samples | None, data: Reference) ->
         remedy["warmup"] = 0.0
     return Finding(
         code="late-collapse", severity="severe", evidence=tuple(evidence), steps=(int(steps[lost]), int(steps[-1])),
-        text=f"It was good and was lost: at step {steps[best]:,} samples covered {covered[best]:.0%} of the data; from "
-        f"step {steps[lost]:,} on they are more than {FARTHER} times as far from it, and they end at "
+        text=f"It was good and was lost: at step {steps[best]:,} samples covered {percent(covered[best])} of the data; "
+        f"from step {steps[lost]:,} on they are more than {FARTHER} times as far from it, and they end at "
         f"{away / max(near, TOUCH):.0f} times.{kept}",
         remedy=remedy, advice="Stop at the best snapshot, or let the learning rate fall and keep the penalties.",
         plot=Plot("curves", tuple(steps.tolist()), {"coverage": tuple(one.coverage for one in seen),
@@ -210,8 +210,8 @@ def no_convergence(history: History, samples: Samples | None, data: Reference) -
     return Finding(
         code="no-convergence", severity="severe", evidence=evidence, steps=(looks[0][0], looks[-1][0]),
         text=f"The samples are no nearer to the data than draws of one Gaussian, nor are they coming nearer: "
-        f"{now.fidelity:.0%} of them look like data and they cover {now.coverage:.0%} of it (Gaussian "
-        f"{plain.fidelity:.0%} and {plain.coverage:.0%}).",
+        f"{percent(now.fidelity)} of them look like data and they cover {percent(now.coverage)} of it (Gaussian "
+        f"{percent(plain.fidelity)} and {percent(plain.coverage)}).",
         remedy=calmer(history, data), advice="Penalise the discriminator's slope, and take smaller steps.",
         plot=Plot("curves", tuple(step for step, _ in shown), {"samples": tuple(one.energy for _, one in shown)},
                   lines={"one Gaussian": plain.energy}, y_label="distance to the data", log="y"),
@@ -246,7 +246,7 @@ def _restless(looks: list[tuple[int, Portrait]], data: Reference) -> tuple[Evide
         ),
         Evidence(
             "samples that change their group from one look to the next", moved, RESTLESS, "above",
-            f"draws from one distribution seem to by chance, {_chance(data.expected, n):.0%} of them",
+            f"draws from one distribution seem to by chance, {percent(_chance(data.expected, n))} of them",
             "share",
         ),
     )  # fmt: skip
@@ -268,7 +268,7 @@ def mode_collapse(history: History, samples: Samples | None, data: Reference) ->
     lost = float(sum(data.expected[k] for k in gone))
     groups = Evidence(
         "share of the data in groups that are missing", lost, SLIGHT, "above",
-        f"a group is missing with less than a quarter of the samples due to it; from {GRAVE:.0%} on it is severe",
+        f"a group is missing with less than a quarter of the samples due to it; from {percent(GRAVE)} on it is severe",
         "share",
     )  # fmt: skip
     alike = (
@@ -294,9 +294,9 @@ def mode_collapse(history: History, samples: Samples | None, data: Reference) ->
     return Finding(
         code="mode-collapse", severity="severe" if same or lost > GRAVE else "warning",
         evidence=tuple(one for one in (groups, *(alike if same else ())) if one.holds),
-        text=f"Samples leave out {len(gone)} of {len(data.expected)} groups{named} with {lost:.0%} of the data, and "
-        f"cover {portrait.coverage:.0%} of the real examples, where as many real ones cover "
-        f"{floor_mean(data, n, 'coverage'):.0%}.",
+        text=f"Samples leave out {len(gone)} of {len(data.expected)} groups{named} with {percent(lost)} of the data, "
+        f"and cover {percent(portrait.coverage)} of the real examples, where as many real ones cover "
+        f"{percent(floor_mean(data, n, 'coverage'))}.",
         remedy=calmer(history, data) if history.family == "gan" else {},
         advice="Make the discriminator smooth and the players equal, so that it pulls to every mode."
         if history.family == "gan" else "Look at the findings beside this one; else train longer or a larger network.",

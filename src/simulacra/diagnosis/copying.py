@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.diagnosis.asking import curves
 from simulacra.diagnosis.failure import Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import Portrait, Reference
 from simulacra.diagnosis.samples import Samples
@@ -70,8 +70,9 @@ def memorisation(history: History, samples: Samples | None, data: Reference) -> 
     bars = ("samples", "real ones")
     return Finding(
         "memorisation", "severe" if severe else "warning",
-        f"Training examples were learned by heart: {portrait.trained:.0%} of the samples are nearer to one of them "
-        f"than to a held-out example (real ones: {usual:.0%}), and {copies:.0%} are nearer than 99 % of real ones.",
+        f"Training examples were learned by heart: {percent(portrait.trained)} of the samples are nearer to one of "
+        f"them than to a held-out example (real ones: {percent(usual)}), and {percent(copies)} are nearer than 99 % of "
+        "real ones.",
         found, None, _earlier(history) | ({"dropout": 0.4} if history.family == "diffusion" else {}),
         "Collect more examples, or train for fewer steps, with dropout or a smaller network.",
         Plot("bars", bars, {"nearer to a training example": (portrait.trained, usual),

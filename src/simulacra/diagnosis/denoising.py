@@ -10,7 +10,7 @@ import numpy as np
 
 from simulacra.config import DiffusionConfig, recipe
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
@@ -39,10 +39,10 @@ FAILURES: dict[str, Failure] = {
         "passes through every level on its way from noise: errors at high levels put it in the wrong place, errors at "
         "low levels leave it rough. Mostly training has hardly drawn these levels.",
         seen="On held-out and on training examples alike, the error at a level is more than "
-        f"{WORSE} times, and {EXCESS:.0%} of the variance of the data above, that of the better of two denoisers: the "
-        "best linear one, and the mean of 1,000 training examples weighted by how likely each gave the noisy one. "
-        f"Levels that training hardly drew are severe from {FAR_WORSE:g} times and {FAR_EXCESS:.0%} on; others are a "
-        "warning from there on, else a note.",
+        f"{WORSE} times, and {percent(EXCESS)} of the variance of the data above, that of the better of two denoisers: "
+        "the best linear one, and the mean of 1,000 training examples weighted by how likely each gave the noisy one. "
+        f"Levels that training hardly drew are severe from {FAR_WORSE:g} times and {percent(FAR_EXCESS)} on; others "
+        "are a warning from there on, else a note.",
         mend="Draw the levels as the recipe does (noise, noise_mean, noise_std); where they were drawn often enough, "
         "train longer or with a wider network.",
         source="Karras et al. 2022, 'Elucidating the design space of diffusion-based generative models', section 5 and "
@@ -63,8 +63,8 @@ FAILURES: dict[str, Failure] = {
         title="the average lags behind its weights",
         what="Samples are drawn with a moving average of the weights. It is better than the weights where they waver "
         "about an optimum, and worse where they still travel: then it is where they were some time ago.",
-        seen=f"On the same held-out examples and noise, the loss of the average is more than {LAG:.1%} above that of "
-        "the weights as they are, at the last look or the middle one of the last three.",
+        seen=f"On the same held-out examples and noise, the loss of the average is more than {percent(LAG, 1)} above "
+        "that of the weights as they are, at the last look or the middle one of the last three.",
         mend="Let the learning rate fall to nothing, so that the average catches up, and average over fewer steps "
         "(ema_decay).",
         source="Karras et al. 2024, 'Analyzing and improving the training dynamics of diffusion models', section 3",
@@ -179,13 +179,14 @@ def undertrained_levels(history: History, samples: Samples | None, data: Referen
     return Finding(
         code="undertrained-noise-levels", severity=("warning", "severe")[far] if starved else ("note", "warning")[far],
         text=f"{where[0].upper()}{where[1:]} the network's error is up to {ratios[at]:.2g} times that of a denoiser "
-        f"that needs no training; {share:.1%} of the training steps fell there, where an even share were {even:.0%}.",
+        f"that needs no training; {percent(share, 1)} of the training steps fell there, where an even share were "
+        f"{percent(even)}.",
         evidence=(
             Evidence("Error at the worst level, over that of a denoiser that needs no training", float(ratios[at]),
                      WORSE, "above", "a network that has learned a level is at least as good as the best linear "
                      "denoiser; a quarter more is beyond the luck of the rows looked at", "ratio"),
             Evidence("Error at that level, in variances of the data", float(errors[-1][at]), float(ideal[at]) + EXCESS,
-                     "above", f"less than {EXCESS:.0%} of the variance above it is not seen in samples", "ratio"),
+                     "above", f"less than {percent(EXCESS)} of the variance above it is not seen in samples", "ratio"),
             Evidence("Share of the training steps at these levels", share, STARVED * even, "below",
                      "a quarter of what levels even in their logarithm would get", "share"),
         ),
@@ -235,10 +236,10 @@ def average_lags(history: History, samples: Samples | None, data: Reference) -> 
     return Finding(
         code="average-lags", severity="warning",
         text=f"The averaged weights, which samples are drawn with, are behind: their loss on held-out examples is "
-        f"{gap:.1%} above that of the weights as they are.",
+        f"{percent(gap, 1)} above that of the weights as they are.",
         evidence=(Evidence("Loss of the average over that of the weights, less 1", gap, LAG, "above",
                            "both are seen on the same examples with the same noise, and an average of weights at rest "
-                           f"is never worse; {LAG:.1%} leaves room for the luck of the rows", "ratio"),),
+                           f"is never worse; {percent(LAG, 1)} leaves room for the luck of the rows", "ratio"),),
         steps=(int(weights.steps[since]), int(weights.steps[-1])),
         remedy={name: value for name, value in {"ema_decay": 0.99, "schedule": "cosine", "warmup": 0.0}.items()
                 if (history.options[name] > value if name != "schedule" else history.options[name] != value)},
@@ -261,8 +262,8 @@ def few_sampling_steps(history: History, samples: Samples | None, data: Referenc
     real = {name: float(np.mean([getattr(one, name) for one in data.floor(now.n)])) for name in names}
     return Finding(
         code="too-few-sampling-steps", severity="warning",
-        text=f"{steps} sampling steps are too few: with {2 * steps} the same samples move by {moved:.0%} of the mean "
-        f"distance of two real examples.",
+        text=f"{steps} sampling steps are too few: with {2 * steps} the same samples move by {percent(moved)} of the "
+        f"mean distance of two real examples.",
         evidence=(Evidence("How far samples move when the steps are doubled, over the distance of two real ones",
                            moved, MOVED, "above", "walks that have settled move by a few hundredths; a tenth is seen",
                            "ratio"),),
@@ -289,12 +290,12 @@ def strong_guidance(history: History, samples: Samples | None, data: Reference) 
     typical = {name: float(np.mean([getattr(one, name) for one in real])) for name in ("coverage", "spread")}
     return Finding(
         code="guidance-too-strong", severity="warning",
-        text=f"Guided with scale {scale:g}, samples cover {now.coverage:.0%} of the real examples; unguided ones of "
-        f"the same model cover {free.coverage:.0%}. Numbers beyond nearly all real ones: {now.extreme:.1%}, unguided "
-        f"{free.extreme:.1%}.",
+        text=f"Guided with scale {scale:g}, samples cover {percent(now.coverage)} of the real examples; unguided ones "
+        f"of the same model cover {percent(free.coverage)}. Numbers beyond nearly all real ones: "
+        f"{percent(now.extreme, 1)}, unguided {percent(free.extreme, 1)}.",
         evidence=(
             Evidence("Share of the real examples that guided samples cover", now.coverage, least, "below",
-                     f"unguided samples, less {LOST:.0%} or four standard errors", "share"),
+                     f"unguided samples, less {percent(LOST)} or four standard errors", "share"),
             Evidence("Share of extreme numbers in guided samples", now.extreme, most, "above",
                      "three times what unguided samples or real examples have, and a hundredth", "share"),
         ),

@@ -123,9 +123,15 @@ class Finding:
         return self.severity == "severe"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def flags(options: dict[str, Any]) -> str:
-    """Options as the command line takes them."""
-    return " ".join(_flag(f"--{name.replace('_', '-')}", value) for name, value in options.items())
+    """Options as the command line takes them; those that are set back to nothing need no flag."""
+    named = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
+    return " ".join(_flag(name, value) for name, value in named.items())
 
 
 def _flag(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from simulacra.diagnosis import copying
 from simulacra.diagnosis.asking import VERY_FAR, curves, shortfall, tamed
 from simulacra.diagnosis.copying import memorisation, overfitting
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History, Series
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
@@ -106,7 +106,8 @@ def non_finite(history: History, samples: Samples | None, data: Reference) -> Fi
         return None
     what = {
         "the run diverged": f"the loss became infinite or no number after step {history.step}",
-        "samples that are finite": f"{1 - samples.portrait.finite if samples else 0:.0%} of the samples are no numbers",
+        "samples that are finite": f"{percent(1 - samples.portrait.finite if samples else 0)} of the samples are no "
+        "numbers",
         "largest loss over its first": f"the loss reached {largest:.1g} times its first value",
     }[found[0].title]
     return Finding(
@@ -210,8 +211,8 @@ def budget_too_short(history: History, samples: Samples | None, data: Reference)
     return Finding(
         "budget-too-short", "severe" if severe else "warning",
         f"The budget of {history.step} steps is too short: {worst.title}: {worst.value:.2g} (real ones pass "
-        f"{worst.threshold:.2g}), while {improving.value:.0%} of the gain came in the second half; about {times} times "
-        "as long is wanted.",
+        f"{worst.threshold:.2g}), while {percent(improving.value)} of the gain came in the second half; about {times} "
+        "times as long is wanted.",
         (improving, *lacking), (history.step // 2, history.step), {budget: spent * times},
         f"Train {times} times as long.", _progress_plot(history),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.diagnosis.asking import curves, shortfall
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History, Series
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
@@ -141,7 +141,7 @@ def kl_dominates(history: History, samples: Samples | None, data: Reference) -> 
     return Finding(
         "kl-dominates", "severe" if severe else "warning",
         f"The KL term dominates: with beta {beta:g} the code carries {kl:.2g} nats, and reconstructions miss "
-        f"{min(error, 1):.0%} of the variance.",
+        f"{percent(min(error, 1))} of the variance.",
         found, (0, history.step), _lower_beta(history), "Lower beta to 1 or less, and let it rise from zero.",
         curves({"missed variance": history.seen("holdout", "error")}, {"the mean alone": 1.0, "threshold": LOST},
                y_label="share of variance"),
@@ -246,8 +246,8 @@ def prior_holes(history: History, samples: Samples | None, data: Reference) -> F
     severe = rebuilt.fidelity - prior.fidelity > 2 * HOLES or bool(shortfall(prior, data))
     return Finding(
         "prior-holes", "severe" if severe else "warning",
-        f"The prior has holes: of its decoded latents {prior.fidelity:.0%} lie among real examples, of those of "
-        f"held-out examples {rebuilt.fidelity:.0%}; their energy distances are {prior.energy:.2g} and "
+        f"The prior has holes: of its decoded latents {percent(prior.fidelity)} lie among real examples, of those of "
+        f"held-out examples {percent(rebuilt.fidelity)}; their energy distances are {prior.energy:.2g} and "
         f"{rebuilt.energy:.2g}.",
         tuple(found), None, remedy, advice,
         Plot("bars", ("prior", "encodings"), {"fidelity": (prior.fidelity, rebuilt.fidelity),
@@ -269,10 +269,10 @@ def blur(history: History, samples: Samples | None, data: Reference) -> Finding 
         return None
     options = history.options
     rebuilt = samples.others.get("rebuilt")
-    seen = "" if rebuilt is None or rebuilt.detail is None else f", reconstructions {rebuilt.detail / usual:.0%}"
+    seen = "" if rebuilt is None or rebuilt.detail is None else f", reconstructions {percent(rebuilt.detail / usual)}"
     return Finding(
         "blur", "warning",
-        f"The pictures are blurred: samples have {detail / usual:.0%} of the fine detail of real ones{seen}.",
+        f"The pictures are blurred: samples have {percent(detail / usual)} of the fine detail of real ones{seen}.",
         (evidence,), None,
         {"latent_dim": max(24, 2 * int(options.get("latent_dim", 2))), "beta": min(float(options.get("beta", 1)), 0.5)},
         "Give the code more room (latent_dim, a lower beta), and train longer.",
@@ -298,7 +298,7 @@ def sigma_at_bound(history: History, samples: Samples | None, data: Reference) -
     return Finding(
         "sigma-at-bound", "warning",
         f"The decoder's noise is at its bound: sigma is {sigma:.2g} in units of model space for "
-        f"{share.values[-1]:.0%} of the numbers, so the likelihood has no meaning and the KL term no weight.",
+        f"{percent(share.values[-1])} of the numbers, so the likelihood has no meaning and the KL term no weight.",
         (evidence,), (int(at[0]), history.step),
         {"sigma": "learned", "beta": min(0.5, 100 * beta) or 0.5, "beta_warmup": 0.5},
         "Raise beta, take a smaller latent, or add the noise of measurement to the data.",

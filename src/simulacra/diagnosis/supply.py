@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulacra.diagnosis.failure import Detector, Failure
-from simulacra.diagnosis.finding import Evidence, Finding, Plot
+from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
@@ -48,8 +48,9 @@ FAILURES: dict[str, Failure] = {
         title="examples that repeat",
         what="Some examples are there many times over. A model sees them so often that it learns them by heart and "
         "draws them as they are; and copies of what it learned may be among the held-out examples that judge it.",
-        seen=f"More than {REPEATED:.0%} of the training examples ({ROWS_REPEATED:.0%} of the rows of a table) are "
-        f"exact copies of another, and more than {CHANCE} times as many as columns drawn independently would repeat.",
+        seen=f"More than {percent(REPEATED)} of the training examples ({percent(ROWS_REPEATED)} of the rows of a "
+        f"table) are exact copies of another, and more than {CHANCE} times as many as columns drawn independently "
+        "would repeat.",
         mend="Keep one of each before training.",
         source="Lee et al. 2022, 'Deduplicating training data makes language models better'; Somepalli et al. 2023, "
         "'Understanding and mitigating copying in diffusion models', section 4",
@@ -58,8 +59,8 @@ FAILURES: dict[str, Failure] = {
         title="a class that is rare",
         what="A class is so rare that most training steps see none of it, or that its share cannot be known from the "
         "few examples. Models leave it out, or draw its few examples again and again.",
-        seen=f"A class has less than {SELDOM:.0%} of an even share, and fewer than {FIRM} examples or less than one in "
-        "a training step.",
+        seen=f"A class has less than {percent(SELDOM)} of an even share, and fewer than {FIRM} examples or less than "
+        "one in a training step.",
         mend="More examples of it; larger batches; or train on classes evenly and draw labels with their true shares.",
         source="He and Garcia 2009, 'Learning from imbalanced data', section 2; Xu et al. 2019 (CTGAN), section 4.3",
     ),
@@ -78,8 +79,8 @@ FAILURES: dict[str, Failure] = {
         title="pictures in a small part of their range",
         what="Pixels are scaled by the range of their type. Where they use a small part of it, all pictures look alike "
         "to a model, and what tells them apart is of the size of its errors.",
-        seen=f"Between the 0.1 and 99.9 per cent points, pixels span less than {NARROW:.0%} of the range from black to "
-        f"white; severe below {HAIR:.0%}.",
+        seen=f"Between the 0.1 and 99.9 per cent points, pixels span less than {percent(NARROW)} of the range from "
+        f"black to white; severe below {percent(HAIR)}.",
         mend="Stretch the pictures to the full range before training, and clip the few pixels beyond it.",
         source="LeCun et al. 1998, 'Efficient backprop', section 4.3",
     ),
@@ -87,7 +88,7 @@ FAILURES: dict[str, Failure] = {
         title="numbers that take one value very often",
         what="A column of points has one exact value again and again, such as 0 for none. A model of continuous "
         "numbers smears it: its samples come near that value and never hit it.",
-        seen=f"More than {SPIKE:.0%} of the training examples have the same value in a column.",
+        seen=f"More than {percent(SPIKE)} of the training examples have the same value in a column.",
         mend="Save the data as a table (.csv or a data frame), where such values are learned as words.",
         source="Zhao et al. 2021 (CTAB-GAN), section 3.2: mixed variables",
     ),
@@ -178,8 +179,8 @@ def duplicates(history: History, samples: Samples | None, data: Reference) -> Fi
         return None
     return Finding(
         code="duplicates", severity="warning",
-        text=f"{found.share:.0%} of the training examples are exact copies of another, one of them {found.most:,} "
-        f"times; {found.held:.0%} of the held-out examples are among those learned from.",
+        text=f"{percent(found.share)} of the training examples are exact copies of another, one of them {found.most:,} "
+        f"times; {percent(found.held)} of the held-out examples are among those learned from.",
         evidence=(
             Evidence("Share of training examples that repeat another", found.share, least, "above",
                      f"a model that sees an example often learns it by heart; columns drawn independently would give "
@@ -206,7 +207,7 @@ def imbalance(history: History, samples: Samples | None, data: Reference) -> Fin
         return None
     return Finding(
         code="imbalance", severity="warning",
-        text=f'Class "{names[at]}" has {count:,} of {int(counts.sum()):,} training examples ({share:.2%}), '
+        text=f'Class "{names[at]}" has {count:,} of {int(counts.sum()):,} training examples ({percent(share, 2)}), '
         f"{step:.2g} in a training step: too few for its share or its looks to be learned well.",
         evidence=(
             Evidence("Share of the rarest class", share, SELDOM * even, "below", "a fifth of an even share", "share"),
@@ -272,8 +273,8 @@ def narrow_range(history: History, samples: Samples | None, data: Reference) -> 
     low, high = (codec.low + (float(end) + 1) / 2 * (codec.high - codec.low) for end in (data.low, data.high))
     return Finding(
         code="narrow-range", severity="severe" if used < HAIR else "warning",
-        text=f"Pixels span {used:.1%} of their range: nearly all lie from {low:.3g} to {high:.3g}, where black is "
-        f"{codec.low:g} and white {codec.high:g}.",
+        text=f"Pixels span {percent(used, 1)} of their range: nearly all lie from {low:.3g} to {high:.3g}, where black "
+        f"is {codec.low:g} and white {codec.high:g}.",
         evidence=(Evidence("Part of the range between the 0.1 and 99.9 per cent points", used, NARROW, "below",
                            "a quarter leaves 64 of the 256 values of a byte", "share"),),
         advice="Stretch the pictures to the full range before training, and clip the few pixels beyond.",
@@ -294,8 +295,8 @@ def repeated_values(history: History, samples: Samples | None, data: Reference) 
         return None
     return Finding(
         code="repeated-values", severity="note",
-        text=f"{found[at]:.0%} of the examples have one and the same value in column {at}, which samples will come "
-        "near and seldom hit.",
+        text=f"{percent(found[at])} of the examples have one and the same value in column {at}, which samples will "
+        "come near and seldom hit.",
         evidence=(Evidence("Share of the most frequent value", float(found[at]), SPIKE + luck, "above",
                            "of a continuous number no value repeats; a fifth, and four standard errors", "share"),),
         advice="Save the data as a table, where such values are learned as words.",

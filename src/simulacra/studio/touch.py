@@ -1,12 +1,19 @@
-"""What one takes in hand on the page of exploring: the plane, the way between samples, the hole. See static/*.js."""
+"""What one takes in hand: the plane, the way between samples, the hole, a slider. See static/*.js."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from nicegui import ui
 from nicegui.element import Element
 
 SHARED = {"simulacra-drawing": "static/drawing", "simulacra-explored": "static/explored"}
+
+
+class QuickSlider(ui.slider):
+    """A slider that moves at once, and not when the server has said so: else quick keys would be lost."""
+
+    LOOPBACK = False
 
 
 class Plane(Element, component="static/explorer.js", esm=SHARED):

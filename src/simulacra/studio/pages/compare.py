@@ -13,6 +13,7 @@ from simulacra.studio.charts import losses
 from simulacra.studio.comparing import AXES, Line, address, chart, known, step_at, table
 from simulacra.studio.library import Curves
 from simulacra.studio.picture import Picture
+from simulacra.studio.touch import QuickSlider
 
 if TYPE_CHECKING:
     from simulacra.studio.server import Studio
@@ -116,7 +117,7 @@ class View:
 
     def _pictures(self) -> None:
         with ui.element("div").classes("line").style("flex-wrap: nowrap"):
-            slider = ui.slider(min=0, max=1, step=0.005, value=self.at, on_change=self._move)
+            slider = QuickSlider(min=0, max=1, step=0.005, value=self.at, on_change=self._move)
             slider.props('aria-label="share of training" data-test="share"')
             self.share = ui.label("").style("white-space: nowrap").props('data-test="share-told"')
         inside = ui.checkbox("inside the models", value=self.inside, on_change=self._inside)
