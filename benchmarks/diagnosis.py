@@ -65,9 +65,10 @@ def work(job: Job) -> tuple[Job, dict[str, Any]]:
     import torch
 
     from simulacra import train
+    from simulacra.diagnosis import live
 
     torch.set_num_threads(1)
-    train.clock = time.process_time
+    train.clock = live.clock = time.process_time
     part, name, seed = job
     with tempfile.TemporaryDirectory() as folder:
         try:

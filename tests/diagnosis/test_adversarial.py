@@ -74,14 +74,13 @@ def test_a_discriminator_that_is_always_right_is_found_where_samples_come_no_nea
 def test_r_v_is_the_lead_of_training_over_held_out_examples_in_that_over_samples():
     train = {"real_logit": 1.0, "fake_logit": -1.0, "real_logit_sd": 0.1}
     error = 0.1 * np.sqrt(2 / 256) / 2
-    beyond = HEARSAY + 3 * error
     for margin, expected in ((0.01, True), (-0.01, False)):
-        held = {"real_logit": 1.0 - 2 * (beyond + margin), "real_logit_sd": 0.1}
+        held = {"real_logit": 1.0 - 2 * (HEARSAY + margin), "real_logit_sd": 0.1}
         found = discriminator_overfits(game(train, held, coverage=0.9), None, reference())
         assert (found is not None) is expected
         if found:
-            assert found.evidence[0].value == pytest.approx(beyond + margin)
-            assert found.evidence[1].value == pytest.approx(HEARSAY + margin)
+            assert found.evidence[0].value == pytest.approx(HEARSAY + margin)
+            assert found.evidence[1].value == pytest.approx((HEARSAY + margin) / error)
             assert found.severity == "warning"
             assert found.remedy["gamma"] > 0
 

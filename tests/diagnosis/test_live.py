@@ -92,7 +92,7 @@ def watch(monkeypatch, *, cost, told=None):
         clock.now += cost
         return {"train": {}, "holdout": {}, "average": {}}
 
-    monkeypatch.setattr(live.time, "perf_counter", clock)
+    monkeypatch.setattr(live, "clock", clock)
     monkeypatch.setattr(live, "Reference", lambda dataset, codec: data)
     written = []
     config = {"family": "vae", "data": {"kind": "points"}, "space": {}, "options": {"network": "mlp"}}

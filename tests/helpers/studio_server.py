@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,3 +23,19 @@ def studio(runs, *flags):
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def until(holds, seconds=60.0):
+    """Wait for something, and give what it gave."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := holds():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def told(page):
+    """The figures below the picture of a run."""
+    element = page.locator('[data-test="told"]')
+    return {name: element.get_attribute(f"data-{name}") for name in ("step", "points", "drawn", "mean", "layers")}

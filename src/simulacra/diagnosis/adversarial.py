@@ -62,7 +62,7 @@ FAILURES: dict[str, Failure] = {
         what="D knows the training examples one by one instead of what they have in common. It takes held-out real "
         "examples for generated ones, and what it tells G is how to copy, or nothing.",
         seen="r_v = (E[D(train)] - E[D(holdout)]) / (E[D(train)] - E[D(G)]) in the second half of the steps is above "
-        f"{HEARSAY} by more than {SURENESS:g} standard errors; 0 if nothing is learned by heart.",
+        f"{HEARSAY}, and more than {SURENESS:g} standard errors above 0, where it is if nothing is learned by heart.",
         mend="More examples; augmentation for pictures; stronger r1 and r2 and a smaller D for anything else.",
         source="Karras et al. 2020, 'Training generative adversarial networks with limited data', equation 1 and "
         "figure 1",
@@ -167,7 +167,7 @@ def discriminator_overfits(history: History, samples: Samples | None, data: Refe
     counts = [min(shown, len(split)) for split in (data.dataset.train, data.dataset.holdout)]
     error = hypot(*(median(looks, where, "real_logit_sd") / sqrt(max(count, 1))
                     for where, count in zip(("train", "holdout"), counts, strict=True)))  # fmt: skip
-    if not all(map(isfinite, (train, held, fake, error))) or train - fake <= 0:
+    if not all(map(isfinite, (train, held, fake, error))) or train - fake <= SURENESS * error or not error:
         return None
     heart, error = (train - held) / (train - fake), error / (train - fake)
     evidence = (
@@ -176,8 +176,8 @@ def discriminator_overfits(history: History, samples: Samples | None, data: Refe
             "more than half of what tells real examples from samples is true of the training examples alone", "ratio",
         ),
         Evidence(
-            "r_v without three standard errors", heart - SURENESS * error, HEARSAY, "above",
-            "the examples of a look are few: a difference within three standard errors may be chance", "ratio",
+            "r_v in standard errors", heart / error, SURENESS, "above",
+            "the examples of a look are few: a difference within three standard errors may be chance", "count",
         ),
     )  # fmt: skip
     if not all(one.holds for one in evidence):

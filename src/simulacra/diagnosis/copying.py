@@ -21,6 +21,10 @@ BY_HEART = 0.2
 alone move it by up to 0.1."""
 CLOSE = 0.8
 """Distance to the nearest training example, over that of real ones: blur alone gives 0.85."""
+DROPPED = 0.4
+"""Of the hidden units, against learning by heart: on 60 digits it took copies from 19 % to 1 %."""
+SOONEST = 0.35
+"""Of the steps: the loss over all noise levels is least long before samples are good."""
 RISE = 0.1
 """Rise of the held-out loss from its least, over all that the training loss has fallen; less is the noise of looks."""
 
@@ -73,7 +77,7 @@ def memorisation(history: History, samples: Samples | None, data: Reference) -> 
         f"Training examples were learned by heart: {percent(portrait.trained)} of the samples are nearer to one of "
         f"them than to a held-out example (real ones: {percent(usual)}), and {percent(copies)} are nearer than 99 % of "
         "real ones.",
-        found, None, _earlier(history) | ({"dropout": 0.4} if history.family == "diffusion" else {}),
+        found, None, _earlier(history),
         "Collect more examples, or train for fewer steps, with dropout or a smaller network.",
         Plot("bars", bars, {"nearer to a training example": (portrait.trained, usual),
                             "distance to it": (portrait.closeness, near)}, x_label="", y_label="share, ratio"),
@@ -115,11 +119,12 @@ def _nearer(portrait: Portrait, data: Reference) -> bool:
 
 
 def _earlier(history: History) -> dict[str, Any]:
-    """The budget that ends where the held-out loss is least, in the unit of the run's; empty where that is the end."""
+    """Dropout, where the family has it, and a budget that ends where the held-out loss is least, or at a third."""
     held = history.seen("holdout", "loss")
     if history.family == "gan" or not len(held.values):
         return {}
+    changes: dict[str, Any] = {"dropout": DROPPED} if history.family == "diffusion" else {}
     stop = float(held.steps[held.values.argmin()])
-    if stop >= 0.9 * history.step:
-        return {}
-    return {"steps": max(FEWEST_STEPS, int(stop))}
+    if stop < 0.9 * history.step:
+        changes["steps"] = max(FEWEST_STEPS, int(max(stop, SOONEST * history.step)))
+    return changes

@@ -294,14 +294,13 @@ def sigma_at_bound(history: History, samples: Samples | None, data: Reference) -
     if not evidence.holds:
         return None
     at = share.steps[share.values > 0.5]
-    beta = float(history.options.get("beta", 1.0))
     return Finding(
         "sigma-at-bound", "warning",
         f"The decoder's noise is at its bound: sigma is {sigma:.2g} in units of model space for "
         f"{percent(share.values[-1])} of the numbers, so the likelihood has no meaning and the KL term no weight.",
-        (evidence,), (int(at[0]), history.step),
-        {"sigma": "learned", "beta": min(0.5, 100 * beta) or 0.5, "beta_warmup": 0.5},
-        "Raise beta, take a smaller latent, or add the noise of measurement to the data.",
+        (evidence,), (int(at[0]), history.step), {},
+        "The data lie on fewer places or a thinner sheet than numbers have: learn them as a table, whose values may "
+        "repeat, or add the noise of measurement to them.",
         curves({"sigma": history.seen("holdout", "sigma")}, y_label="sigma", log="y"),
     )  # fmt: skip
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from simulacra.data import Dataset, load
+from simulacra.zoo.general import few_digits
 from simulacra.zoo.specimen import Specimen
-
-
-def sixty_digits(seed: int) -> Dataset:
-    """60 digits to learn from, and all others held out, without their labels."""
-    digits = load("digits")
-    values = np.concatenate([digits.train.values, digits.holdout.values])
-    return load(values, holdout=1 - 60 / len(values), seed=seed)
-
 
 # The game as it was first played: no penalties, momentum, a constant learning rate, no average of the weights.
 _PLAIN: dict[str, Any] = dict(
@@ -51,7 +41,7 @@ SPECIMENS: dict[str, Specimen] = {
         how="The minimax loss, which is flat where the discriminator is certain, and a discriminator that soon is.",
     ),
     "discriminator-overfits": Specimen(
-        code="discriminator-overfits", family="gan", source=sixty_digits,
+        code="discriminator-overfits", family="gan", source=few_digits,
         options=_PLAIN | dict(
             loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, batch_size=64, latent_dim=32,
             generator_hidden=(128, 128), discriminator_hidden=(256, 256), steps=1200,
