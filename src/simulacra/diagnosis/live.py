@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 clock = time.perf_counter  # what looking is timed by; a benchmark may put another in its place
 LOOKS = 40  # evenly over the budget
-FEWEST = 10  # of them are taken in any case, for fewer tell too little
+FEWEST = 7  # of them are taken in any case, for fewer tell too little
 JUDGED = 3  # after so many looks what was seen is judged
 SHARE = 0.025  # of the training time that looking may take; what would take more is left out
 ROWS = {"mlp": 256}  # examples looked at; of larger networks FEW
