@@ -79,8 +79,8 @@ def memorisation(history: History, samples: Samples | None, data: Reference) -> 
         "real ones.",
         found, None, _earlier(history),
         "Collect more examples, or train for fewer steps, with dropout or a smaller network.",
-        Plot("bars", bars, {"nearer to a training example": (portrait.trained, usual),
-                            "distance to it": (portrait.closeness, near)}, x_label="", y_label="share, ratio"),
+        Plot("bars", bars, {"nearer to training": (portrait.trained, usual),
+                            "distance": (portrait.closeness, near)}, x_label="", y_label="share, ratio"),
     )  # fmt: skip
 
 
