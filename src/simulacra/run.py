@@ -218,8 +218,8 @@ class Run:
         found = []
         for path in self._snapshot_paths():
             if path.suffix == ".parquet":
-                raw = self._table(_raw(path)) if _raw(path).exists() else None
-                found.append(Snapshot(int(path.stem), self._table(path), raw))
+                raw = self.rows(_raw(path)) if _raw(path).exists() else None
+                found.append(Snapshot(int(path.stem), self.rows(path), raw))
                 continue
             try:
                 # opened here, because NumPy leaves a damaged file open
@@ -229,8 +229,12 @@ class Run:
                 raise SimulacraError(f"{path}: damaged ({error}); delete it, the rest of the run is whole") from error
         return found
 
-    def _table(self, path: Path) -> Any:
-        """The rows in a .parquet file that `save_snapshot` wrote."""
+    def rows(self, path: Path) -> Any:
+        """The Table in a .parquet file that `save_snapshot` wrote.
+
+        Raises:
+            SimulacraError: If it is damaged.
+        """
         import polars as pl
 
         from simulacra.data.tables.schema import Schema

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from studio_server import CHROMIUM
 
 from simulacra.files import write_json
 
@@ -55,3 +56,33 @@ def frame_file():
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")  # while it is open, no test can run a loop of its own
+def browser():
+    """Debian's Chromium without a window; tests that ask for it are skipped where it is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page on which every request to elsewhere and every error is kept."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.outside, page.errors = [], []
+    page.on("request", lambda one: page.outside.append(one.url) if not _near(one.url) else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda one: page.errors.append(one.text) if one.type == "error" else None)
+    yield page
+    context.close()
+
+
+def _near(url):
+    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))

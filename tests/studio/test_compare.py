@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from studio_page import opened, until
-from studio_server import CHROMIUM, studio
+from studio_server import CHROMIUM, studio, until
 
 from simulacra.studio.comparing import MOST, address, chart, known, step_at, table
 from simulacra.studio.library import Library
@@ -109,31 +108,31 @@ def test_the_address_holds_the_runs_and_leaves_out_what_is_not_there(tmp_path, m
 @pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_one_slider_moves_all_timelines(small_gan, tiny):
+def test_one_slider_moves_all_timelines(page, tmp_path, tiny):
     pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
     pytest.importorskip("playwright", reason="pip install playwright")
-    from simulacra import VAE
+    from simulacra import GAN, VAE
 
-    if not (small_gan / "other").exists():
-        VAE(**tiny("vae", steps=120)).fit("toy:ring", out=small_gan / "other")
-    with studio(small_gan) as (_, home), opened(home) as page:
-        page.goto(page.home + "compare?run=small&run=other")
+    GAN(**tiny("gan", steps=60)).fit("toy:ring", out=tmp_path / "small")
+    VAE(**tiny("vae", steps=120)).fit("toy:ring", out=tmp_path / "other")
+    with studio(tmp_path) as (_, address):
+        page.goto(address)
+        home = address.partition("?")[0]
+        page.goto(home + "compare?run=small&run=other")
 
         def steps():
             return [one.get_attribute("data-step") for one in page.locator('[data-test="told"]').all()]
 
         until(lambda: steps() == ["60", "120"])
         page.focus('[data-test="share"] [tabindex="0"]')
-        for _ in range(20):
-            page.keyboard.press("PageDown")
-        until(lambda: steps() == ["0", "0"])
+        until(lambda: page.keyboard.press("PageDown") or steps() == ["0", "0"])
         assert page.url.endswith("/compare?run=small&run=other&at=0.000")
-        page.goto(page.home + "compare?run=small&run=other&at=0.34")
+        page.goto(home + "compare?run=small&run=other&at=0.34")
         until(lambda: steps() == ["20", "50"])
         assert page.get_attribute('[data-test="curves-told"]', "data-curves") == "3"
         text = page.inner_text('[data-test="figures"]')
         assert re.search(r"steps\s+60\s+120", text)
-        page.goto(page.home + "compare?run=small&run=gone")
+        page.goto(home + "compare?run=small&run=gone")
         page.wait_for_selector('[role="alert"]:has-text("gone: no such run")')
         assert page.outside == []
         assert page.errors == []

@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from studio_page import opened, until
-from studio_server import CHROMIUM, studio
+from studio_server import CHROMIUM, studio, until
 
 from simulacra import GAN, VAE, Diffusion
 from simulacra.errors import SimulacraError, UnsupportedError
@@ -169,6 +168,41 @@ def test_a_model_is_opened_once_and_again_when_its_weights_change(runs):
     assert explorers.of(runs / "vae") is not first
 
 
+def test_the_ways_to_a_model_answer_briefly_and_refuse_in_words(runs):
+    testclient = pytest.importorskip("fastapi.testclient", reason='an extra: pip install "simulacra[studio]"')
+    from fastapi import FastAPI
+
+    from simulacra.studio.asking import add_ways
+    from simulacra.studio.library import Library
+
+    app = FastAPI()
+    add_ways(app, Library(runs), Explorers())
+    client = testclient.TestClient(app)
+    moved = client.get("/api/explore/move/vae", params={"way": "pair", "u": 1, "v": "nan", "label": "1"})
+    assert moved.status_code == 200
+    assert len(moved.content) < 400
+    row = client.get("/api/explore/move/rows", params={"way": "pair", "u": 1}).json()["rows"]
+    assert list(row[0]) == ["age", "old", "third"]
+    for way, said in (
+        ("move/../../etc", "no run"), ("move/nothing", "no run"), ("move/vae?way=none", "no plane"),
+        ("move/vae?label=zebra", "no class"), ("between/vae?a=0&b=99", "to choose from"),
+        ("example/vae?source=held-out&number=-1", "held-out example -1"),
+    ):  # fmt: skip
+        found = client.get(f"/api/explore/{way.replace('..', '%2e%2e')}")
+        assert found.status_code == 422
+        assert said in found.json()["error"]
+    hole = {"source": "sample", "number": 0, "seed": 0, "height": 8, "width": 8, "hole": "01" * 32}
+    assert client.post("/api/explore/fill/diffusion", json=hole).status_code == 200
+    for changes, said in (
+        ({"hole": "1"}, "cannot be read"), ({"height": 10**6, "hole": ""}, "cannot be read"), ({"n": 17}, "17 fill"),
+        ({"number": None}, "cannot be read"), ({"hole": "0" * 64}, "no hole"),
+    ):  # fmt: skip
+        found = client.post("/api/explore/fill/diffusion", json=hole | changes)
+        assert found.status_code == 422
+        assert said in found.json()["error"]
+    assert client.post("/api/explore/fill/diffusion", json=[1]).status_code == 422
+
+
 # --- the page ---------------------------------------------------------------------------------------------------
 
 BROWSER = [
@@ -186,11 +220,13 @@ def browsed(test):
 
 
 @browsed
-def test_a_picture_follows_the_hand_and_samples_are_downloaded(runs):
+def test_a_picture_follows_the_hand_and_samples_are_downloaded(page, runs):
     pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
     pytest.importorskip("playwright", reason="pip install playwright")
-    with studio(runs) as (_, address), opened(address) as page:
-        page.goto(page.home + "explore/diffusion")
+    with studio(runs) as (_, address):
+        page.goto(address)
+        home = address.partition("?")[0]
+        page.goto(home + "explore/diffusion")
         moved = page.locator('[data-test="moved"]')
         figure = lambda name: moved.get_attribute(f"data-{name}")  # noqa: E731
         until(lambda: moved.count() and figure("moves") == "1" and figure("pending") == "0")
@@ -231,7 +267,7 @@ def test_a_picture_follows_the_hand_and_samples_are_downloaded(runs):
             np.testing.assert_array_equal(archive["values"], one.model.sample(9, guidance_scale=2.0))
         assert page.locator('[data-test="cannot"] li').count() == 1
 
-        page.goto(page.home + "explore/walked")
+        page.goto(home + "explore/walked")
         page.fill('[data-test="where"]', "age>=60; old=yes")
         page.fill('[data-test="count"]', "5")
         page.click('[data-test="sample"]')
@@ -240,7 +276,7 @@ def test_a_picture_follows_the_hand_and_samples_are_downloaded(runs):
         page.fill('[data-test="where"]', "weight>=60")
         page.click('[data-test="sample"]')
         page.wait_for_selector('[data-test="sampling-trouble"]:has-text("weight")')
-        page.goto(page.home + "explore/nothing")
+        page.goto(home + "explore/nothing")
         page.wait_for_selector('[role="alert"]:has-text("no run")')
         assert page.outside == []
         assert page.errors == []

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from studio_page import opened, until
-from studio_server import CHROMIUM, studio
+from studio_server import CHROMIUM, studio, until
 
 from simulacra.diagnosis.finding import Evidence, Finding, Plot
 from simulacra.errors import SimulacraError
@@ -15,7 +14,7 @@ from simulacra.studio.seeking import Seeker
 
 FOUND = Finding(
     code="mode-collapse", severity="severe", text="3 of 8 modes are missing.", steps=(20, 60),
-    evidence=(Evidence("modes missing", 3.0, 0.5, "above", "count", "a healthy run misses none"),),
+    evidence=(Evidence("modes missing", 3.0, 0.5, "above", reason="a healthy run misses none", unit="count"),),
     remedy={"steps": 40}, advice="Train for longer.",
     plot=Plot("bars", ("a", "b"), {"real": (0.5, 0.5), "samples": (0.9, 0.1)}),
 )  # fmt: skip
@@ -97,15 +96,17 @@ def test_a_remedy_begins_the_run_again_with_its_changes(small_gan):
 @pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_remedy_is_trained_beside_the_failing_run(tmp_path, tiny):
+def test_the_remedy_is_trained_beside_the_failing_run(page, tmp_path, tiny):
     pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
     pytest.importorskip("playwright", reason="pip install playwright")
     from simulacra import GAN
 
     GAN(**tiny("gan", steps=30)).fit("toy:ring", out=tmp_path / "failing")
     write_json(tmp_path / "failing" / "findings.json", [FOUND.to_json()])
-    with studio(tmp_path) as (_, address), opened(address) as page:
-        page.goto(page.home + "watch/failing")
+    with studio(tmp_path) as (_, address):
+        page.goto(address)
+        home = address.partition("?")[0]
+        page.goto(home + "watch/failing")
         panel = page.locator('[data-test="findings"]')
         until(lambda: panel.get_attribute("data-count") == "1")
         assert panel.get_attribute("data-codes") == "mode-collapse"

@@ -114,7 +114,7 @@ def test_pixels_are_black_and_white_at_the_ends():
 def test_shares_count_what_lies_outside_at_the_ends(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["number", *(str(k / 10) for k in range(1000))]))
     dataset = load(str(tmp_path / "t.csv"))
-    about = text_about(dataset)
+    about = text_about(dataset.train.values)
     assert marginals_of(dataset.train.values, about).sum() == pytest.approx(1)
 
 

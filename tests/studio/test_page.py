@@ -4,10 +4,10 @@ import re
 import time
 
 import pytest
-from studio_server import CHROMIUM, studio
+from studio_server import CHROMIUM, studio, told, until
 
 pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium"),
@@ -15,48 +15,6 @@ pytestmark = [
 ]
 
 TOLD = '[data-test="told"]'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page on which every request to elsewhere and every error is kept."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.outside, page.errors = [], []
-    page.on("request", lambda one: page.outside.append(one.url) if not _near(one.url) else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda one: page.errors.append(one.text) if one.type == "error" else None)
-    yield page
-    context.close()
-
-
-def _near(url):
-    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
-
-
-def told(page):
-    """The figures below the picture."""
-    element = page.locator(TOLD)
-    return {name: element.get_attribute(f"data-{name}") for name in ("step", "points", "drawn", "mean", "layers")}
-
-
-def until(holds, seconds=60.0):
-    """Wait for something, and give what it gave."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := holds():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
 
 
 def test_start_a_toy_gan_watch_pause_and_step(page, tmp_path):

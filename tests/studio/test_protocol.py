@@ -51,6 +51,7 @@ def test_fields_of_a_newer_version_are_passed_over(tmp_path):
 
 def test_a_layer_is_watched_for_some_seconds_after_it_was_touched(tmp_path):
     assert watched(tmp_path) == set()
+    (tmp_path / "frames").mkdir()
     watch(tmp_path, ["ema", "best"])
     assert watched(tmp_path) == {"ema", "best"}
     past = time.time() - WATCHED - 1

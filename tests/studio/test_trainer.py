@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from studio_server import until
 
 from simulacra.studio.protocol import change_control, read_standing, step_once, watch
 
@@ -33,16 +34,6 @@ def trainer(tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def until(holds, seconds=60.0):
-    """Wait for something, and give what it gave."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := holds():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
 
 
 def at(run, phase, step=None):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from simulacra.errors import SimulacraError
+from simulacra.run import Run
+from simulacra.studio.measuring import measured_snapshots
 from simulacra.studio.wire import Wire, encode
 
 
@@ -44,7 +46,7 @@ def test_a_frame_is_made_once_however_many_ask(tmp_path, frame_file):
 
 def test_a_run_of_the_command_line_shows_its_snapshots(small_gan):
     wire, run = Wire(), small_gan / "small"
-    about, ground = wire.ground(run)
+    about, ground = wire.about(run), wire.ground(run)
     assert (about["kind"], about["family"], about["layers"], about["dim"]) == ("points", "gan", ["ema", "raw"], 2)
     assert decoded(ground)[1]["real"].shape == (2000, 2)
     step, found = decoded(wire.bytes(run, wire.latest(run)[0]))
@@ -78,4 +80,42 @@ def test_a_strangers_frame_is_refused_in_words(tmp_path, frame_file, made):
     (run / "frames" / "about.json").write_text("[1]")
     frame_file(run / "frames" / "ground.npz", real=np.zeros((2, 2)))
     with pytest.raises(SimulacraError, match="damaged"):
-        wire.ground(run)
+        wire.about(run)
+
+
+@pytest.fixture
+def small_table(tmp_path, tiny):
+    """A VAE of a table that `fit` alone has trained."""
+    rng = np.random.default_rng(0)
+    lines = [f"{age},{age * 1.5 + noise:.2f},{'old' if age > 50 else 'young'}"
+             for age, noise in zip(rng.integers(20, 80, 400), rng.normal(size=400), strict=True)]  # fmt: skip
+    (tmp_path / "rows.csv").write_text("\n".join(["age,weight,word", *lines]))
+    from simulacra import VAE
+
+    VAE(**tiny("vae", steps=20)).fit(tmp_path / "rows.csv", out=tmp_path / "table")
+    return tmp_path / "table"
+
+
+def test_a_table_of_the_command_line_shows_the_marginals_of_its_snapshots_and_of_its_data(small_table):
+    wire = Wire()
+    about = wire.about(small_table)
+    assert [column["name"] for column in about["columns"]] == ["age", "weight", "word"]
+    edges = about["columns"][1]["edges"]
+    assert edges[0] < 40 < 110 < edges[-1]  # wide enough for what there is
+    assert set(about["columns"][2]["words"]) == {"old", "young"}
+    real = decoded(wire.ground(small_table))[1]["real"]
+    np.testing.assert_allclose(real.sum(axis=1), 1, atol=1e-5)
+    step, found = decoded(wire.bytes(small_table, wire.latest(small_table)[0]))
+    assert step == 20
+    assert {"ema", "raw"} >= set(found) >= {"ema"}
+    assert found["ema"].shape == real.shape
+    np.testing.assert_allclose(found["ema"].sum(axis=1), 1, atol=1e-5)
+    (small_table.parent / "rows.csv").unlink()  # without its data, samples alone are shown
+    assert decoded(Wire().ground(small_table))[1] == {}
+    assert Wire().about(small_table) == about
+
+
+def test_a_table_of_the_command_line_is_measured_from_its_snapshots(small_table):
+    rows = list(measured_snapshots(Run(small_table), {0}))
+    assert [row["step"] for row in rows] == [10, 20]
+    assert all(0.5 < row["detector/auc"] <= 1 for row in rows)

@@ -6,6 +6,10 @@
     wire.py        frames as bytes for the browser, from those of the trainer or from snapshots
     launching.py   starts a training as a process of its own
     forms.py       the options of a family as fields of a form
+    exploring.py   a trained model, opened once, and what is asked of it; planes.py, the places in its latent space;
+                   unable.py, what it cannot do; asking.py, the ways by which the page asks; touch.py, what one drags
+    comparing.py   runs at the same share of training, their figures and curves
+    seeking.py     what goes wrong with runs, written down or looked for while they train, and remedies
     parts.py       what the pages share; picture.py, the live picture
     pages/         one view a file
 

@@ -10,9 +10,20 @@ import numpy as np
 from simulacra.studio.library import Curves
 
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#8a8a8a"
-COLOURS = {"generator": BLUE, "discriminator": VERMILLION, "vae": GREEN, "denoiser": BLUE}
+COLOURS = {
+    "generator": BLUE,
+    "discriminator": VERMILLION,
+    "vae": GREEN,
+    "denoiser": BLUE,
+    "truth": GREY,
+    "detector": PURPLE,
+}
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE)
 LOG_LOSSES = ("minimax", "non-saturating")
+MEASURED = {
+    "truth/best": "discriminator at best", "truth/jsd": "true JSD", "detector/auc": "AUC of a detector",
+}  # fmt: skip
+"""What is measured of samples, see `simulacra.studio.measuring`, in words."""
 
 
 def smoothed(values: np.ndarray, share: float) -> np.ndarray:
@@ -35,7 +46,7 @@ def losses(curves: Curves) -> list[str]:
 
 def chart(
     curves: Curves, names: list[str], *, loss: str = "", against: str = "step", smoothing: float = 0.04,
-    logarithmic: bool = False, dark: bool = False,
+    logarithmic: bool = False, dark: bool = False, measured: Curves | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of a chart of quantities.
 
@@ -47,29 +58,37 @@ def chart(
         smoothing: Share of a curve that a point is the mean of.
         logarithmic: Whether the vertical axis is; what is not positive is left out then.
         dark: Whether the page is.
+        measured: Of the same run; names among `MEASURED` are of it.
     """
     ink = "#e4e4df" if dark else "#1f1f1d"
     series: list[dict[str, Any]] = []
     for k, name in enumerate(names):
-        at, values = curves.curve(name, against=against)
+        drawn, share = (measured, 0.0) if name in MEASURED and measured is not None else (curves, smoothing)
+        at, values = drawn.curve(name, against=against)
         if logarithmic:
             at, values = at[values > 0], values[values > 0]
         colour = COLOURS.get(name.partition("/")[0], CYCLE[k % len(CYCLE)]) if _alone(name, names) else CYCLE[k % 5]
         plain = {"type": "line", "showSymbol": False, "silent": True, "animation": False}
-        if len(values) and smoothing:
+        if len(values) and share:
             series.append(
                 {**plain, "data": _pairs(at, values), "lineStyle": {"color": colour, "width": 1, "opacity": 0.25}}
             )
         series.append({
-            **plain, "silent": False, "name": name, "data": _pairs(at, smoothed(values, smoothing)),
-            "itemStyle": {"color": colour}, "lineStyle": {"color": colour, "width": 2},
+            **plain, "silent": False, "name": MEASURED.get(name, name), "data": _pairs(at, smoothed(values, share)),
+            "itemStyle": {"color": colour},
+            "lineStyle": {"color": colour, "width": 2, "type": "dashed" if name == "truth/best" else "solid"},
             "markLine": _lines(name, loss, colour, logarithmic),
         })  # fmt: skip
     axis = {"axisLabel": {"color": ink}, "nameTextStyle": {"color": ink}, "splitLine": {"lineStyle": {"opacity": 0.2}}}
     return {
         "animation": False,
         "grid": {"left": 8, "right": 60, "top": 30, "bottom": 28, "containLabel": True},
-        "legend": {"data": list(names), "textStyle": {"color": ink}, "top": 0, "type": "scroll"},
+        "legend": {
+            "data": [MEASURED.get(name, name) for name in names],
+            "textStyle": {"color": ink},
+            "top": 0,
+            "type": "scroll",
+        },
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "value", "name": "step" if against == "step" else "s", "max": "dataMax", **axis},
         "yAxis": {"type": "log" if logarithmic else "value", "scale": True, **axis},
@@ -91,8 +110,10 @@ def _lines(name: str, loss: str, colour: str, logarithmic: bool) -> dict[str, An
         found.append((log(2), "log 2") if loss == "non-saturating" else (-log(2), "-log 2"))
     if loss == "relativistic" and quantity in ("loss", "adversarial"):
         found.append((log(2), "log 2"))
-    if quantity == "accuracy":
+    if quantity in ("accuracy", "auc"):
         found.append((0.5, "1/2"))
+    if name == "truth/jsd":
+        found += [(0.0, "0"), (log(2), "log 2")]
     data = [
         {
             "yAxis": value,

@@ -68,7 +68,7 @@ class Explorer:
 
             if not (self.path / "model.safetensors").exists():
                 raise SimulacraError(
-                    f"{self.path.name}: no trained weights yet; they are written when training ends or is stopped"
+                    f"{self.path.name}: no trained weights yet; they are written every half minute and at the end"
                 )
             self._model = open_run(self.path, engine="torch")
         return self._model

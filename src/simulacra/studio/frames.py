@@ -32,6 +32,7 @@ from simulacra.data.points import latents
 from simulacra.data.points.plots import grid_points
 from simulacra.data.points.theory import shrunk
 from simulacra.engines import Session
+from simulacra.errors import SimulacraError
 from simulacra.files import write_atomically, write_json
 from simulacra.space import Batch
 from simulacra.studio.shown import limits_shown, marginals_of, pixels, real_shown, smoothed_pair, text_about
@@ -70,7 +71,9 @@ class Frames:
         self.due: dict[str, float] = {}  # when a VAE's mixture is fitted again, by layer
         self.kind = dataset.kind
         self.points = PointLayers(self) if self.kind == "points" else None
-        self.bins = text_about(dataset) if self.kind == "tables" else {}
+        self.bins = text_about(dataset.train.values) if self.kind == "tables" else {}
+        self.loss, self.labels = str(config["options"].get("loss", "")), bool(codec.space.num_classes)
+        self.rows: Any = None  # of a table: the newest samples by the averaged weights
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -100,6 +103,8 @@ class Frames:
         for layer in wanted:
             values = self.samples(layer, PICTURES if self.kind == "images" else ROWS)
             table = self.kind == "tables"
+            if table and layer == "ema":
+                self.rows = values
             found[layer] = marginals_of(values, self.bins) if table else pixels(values, self.codec.low, self.codec.high)
         return found
 
@@ -265,15 +270,18 @@ def write_ground(run: Path, frames: Frames) -> None:
 def write_frame(run: Path, step: int, arrays: dict[str, np.ndarray], *, keep: bool) -> None:
     """Write a frame as the newest one, or as one that is kept, which takes half the room."""
     folder = run / "frames"
-    if keep:
-        return _save(folder / f"{step:08d}.npz", {name: _halved(array) for name, array in arrays.items()} | _step(step))
-    part = folder / ".latest.part"  # always the same, for there is one trainer: five times as fast as a new name
-    try:
-        part.write_bytes(_packed(arrays | _step(step)))
-        part.replace(folder / "latest.npz")
-    except OSError:  # a full disk stops a training when it must save its state, and not for a picture
-        part.unlink(missing_ok=True)
-    return None
+    try:  # a full disk stops a training when it must save its state, and not for a picture
+        if keep:
+            _save(folder / f"{step:08d}.npz", {name: _halved(array) for name, array in arrays.items()} | _step(step))
+            return
+        part = folder / ".latest.part"  # always the same, for there is one trainer: five times as fast as a new name
+        try:
+            part.write_bytes(_packed(arrays | _step(step)))
+            part.replace(folder / "latest.npz")
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, SimulacraError):
+        pass
 
 
 def _step(step: int) -> dict[str, np.ndarray]:

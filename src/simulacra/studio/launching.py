@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from simulacra.run import Run
 from simulacra.studio.library import Library
 from simulacra.studio.protocol import change_control, read_control, read_standing
 
+FULL = 1 << 20  # bytes free below which a disk is full
 MOST_AT_ONCE = 8  # trainings of one studio: more only wait for each other
 
 
@@ -126,6 +128,8 @@ class Launcher:
             return None
         lines = self._log(name).read_text(errors="replace").strip().splitlines() if self._log(name).exists() else []
         told = next((line for line in reversed(lines) if line.startswith("simulacra: ")), None)
+        if told is None and shutil.disk_usage(self.library.folder).free < FULL:
+            return f"the disk of {self.library.folder} is full; make room, then resume from what was saved"
         if told is None and process.returncode < 0:
             return f"the training was ended by signal {-process.returncode}; what it had saved can be resumed"
         return (told or (lines[-1] if lines else "the training ended without a word")).removeprefix("simulacra: ")
@@ -157,10 +161,15 @@ class Launcher:
         wanted = self._log(name).with_suffix(".json")
         write_json(wanted, request)
         words = [sys.executable, "-m", "simulacra.studio.trainer", str(path), "--request", str(wanted)]
-        with open(self._log(name), "wb") as log:
-            self.processes[name] = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        try:
+            with open(self._log(name), "wb") as log:
+                self.processes[name] = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                )
+        except OSError as error:
+            raise SimulacraError(
+                f"cannot start a training ({error.strerror or error}); make room and try again"
+            ) from error
 
     def _free(self, stem: str) -> str:
         names = (stem if n == 1 else f"{stem}-{n}" for n in range(1, 100_000))

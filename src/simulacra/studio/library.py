@@ -20,6 +20,7 @@ import numpy as np
 from simulacra.errors import SimulacraError
 from simulacra.files import read_json
 from simulacra.run import Run
+from simulacra.studio.measuring import Afterwards
 from simulacra.studio.protocol import read_standing
 
 MOST_POINTS = 1000  # of a curve
@@ -77,6 +78,7 @@ class Library:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).resolve()
+        self.afterwards = Afterwards(self.folder)
         self._curves: dict[Path, Curves] = {}
 
     def entries(self) -> list[Entry]:
@@ -130,6 +132,22 @@ class Library:
         """The curves of a run, read as far as they are written."""
         path = self.path(name)
         curves = self._curves.setdefault(path, Curves(path / "events.jsonl"))
+        curves.read()
+        return curves
+
+    def measured(self, name: str) -> Curves:
+        """What was measured of its samples, see `simulacra.studio.measuring`; begins to if nobody has.
+
+        Raises:
+            SimulacraError: If there is no such run.
+        """
+        path = self.path(name)
+        try:
+            self.afterwards.begin(path)
+            place = self.afterwards.place(path)
+        except OSError as error:
+            raise SimulacraError(f"no run {name[:80]!r} in {self.folder}: it may have been removed") from error
+        curves = self._curves.setdefault(place, Curves(place))
         curves.read()
         return curves
 

@@ -137,7 +137,7 @@ def watch(run: Path, layers: list[str]) -> None:
     """
     folder = run / "frames" / "watched"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # no parents: a run that is being removed must not come back, and others need none
         for layer in layers:
             (folder / layer).touch()
     except OSError:  # a folder that cannot be written is looked at without frames

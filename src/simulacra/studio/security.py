@@ -85,7 +85,11 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
             return await _refuse(scope, receive, send, 413, f"more than {most >> 20} MB")
-        return await self.app(scope, _counted(receive, most), _hardened(send))
+        try:
+            return await self.app(scope, _counted(receive, most), _hardened(send))
+        except RuntimeError as error:
+            if str(error) != "No response returned.":  # what Starlette says where the other side has gone
+                raise
 
     def _foreign(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """Why a request is not from the user's own page, or nothing."""

@@ -63,6 +63,7 @@ class Seeker:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="seek")
         self._seen: dict[str, Seen] = {}
         self._next: dict[str, float] = {}
+        self._marks: dict[str, tuple[int, ...]] = {}
         self._under_way: dict[str, Future[Seen]] = {}
         self._asked: set[str] = set()
         self._references: OrderedDict[Path, Reference] = OrderedDict()
@@ -76,6 +77,10 @@ class Seeker:
         if done is not None and done.done():
             del self._under_way[name]
             self._seen[name] = done.result()
+        mark = _mark(self.library.folder / name)
+        if self._marks.get(name) != mark:  # somebody has judged it just now
+            self._marks[name] = mark
+            self._next.pop(name, None)
         if name not in self._under_way and time.monotonic() >= self._next.get(name, 0.0):
             self._next[name] = time.monotonic() + EVERY
             # the log is read here, for the page reads it here too
@@ -98,15 +103,15 @@ class Seeker:
     # --- in the thread ------------------------------------------------------------------------------------------
 
     def _timed(self, name: str, rows: list[dict[str, float]]) -> Seen:
-        started = time.monotonic()
+        started, first = time.monotonic(), name not in self._seen
         try:
             seen = self._look(name, rows)
         except (SimulacraError, OSError) as error:
             seen = Seen(note=" ".join(str(error).split()))
         except Exception as error:  # a stranger's files may hold anything
             seen = Seen(note=f"could not be looked at: {type(error).__name__}: {error}"[:300])
-        spent = time.monotonic() - started
-        self._next[name] = time.monotonic() + max(EVERY, spent / SHARE if seen.by == "so far" else 0.0)
+        spent = 0.0 if first or seen.by != "so far" else time.monotonic() - started  # the first one loads the data
+        self._next[name] = time.monotonic() + max(EVERY, spent / SHARE)
         return seen
 
     def _look(self, name: str, rows: list[dict[str, float]]) -> Seen:
@@ -239,6 +244,17 @@ def _written(path: Path) -> list[Finding] | None:
     found = read_json(path)
     found = found.get("findings") if isinstance(found, dict) else found
     return None if not isinstance(found, list) else [Finding.from_json(one) for one in found]
+
+
+def _mark(run: Path) -> tuple[int, ...]:
+    """What changes when findings are written."""
+    found = []
+    for name in ("evaluation.json", "findings.json"):
+        try:
+            found.append((run / name).stat().st_mtime_ns)
+        except OSError:
+            found.append(0)
+    return tuple(found)
 
 
 def _size(path: Path) -> int:

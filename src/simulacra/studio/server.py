@@ -15,9 +15,10 @@ from simulacra.errors import SimulacraError
 from simulacra.flags import say
 from simulacra.studio.launching import Launcher
 from simulacra.studio.library import Library
+from simulacra.studio.nearest import Nearest
 from simulacra.studio.protocol import watch
 from simulacra.studio.security import REPORT_POLICY, Guard, confined
-from simulacra.studio.wire import Wire
+from simulacra.studio.wire import Wire, encode
 
 HOLD = 0.25  # seconds that a request for the next frame may wait for it
 MOST_HELD = 4  # requests that wait at once: a browser keeps six connections for all its tabs
@@ -35,6 +36,7 @@ class Studio:
         self.library = Library(folder)
         self.launcher = Launcher(self.library)
         self.wire = Wire()
+        self.nearest = Nearest()
 
 
 def build(studio: Studio) -> Any:
@@ -59,8 +61,10 @@ def add_ways(app: Any, studio: Studio) -> None:
     GET /api/about/NAME    JSON: what the pictures of a run show
     GET /api/ground/NAME   what does not change of them, see `simulacra.studio.wire`
     GET /api/frame/NAME    ?step=N that of a step; ?after=MARK&layers=ema,raw the newest, 204 if it is still MARK's
+    POST /api/nearest/NAME the bytes of one picture: the training pictures nearest to it, as `pictures`, `distances`
     GET /files/NAME/FILE   the report and the evaluation
     """
+    from fastapi.concurrency import run_in_threadpool
     from fastapi.responses import FileResponse, JSONResponse, Response
 
     held = 0
@@ -75,14 +79,14 @@ def add_ways(app: Any, studio: Studio) -> None:
     @app.get("/api/about/{name:path}")
     def about(name: str) -> Response:
         try:
-            return JSONResponse(studio.wire.ground(studio.library.path(name))[0])
+            return JSONResponse(studio.wire.about(studio.library.path(name)))
         except (SimulacraError, OSError) as error:
             return refused(error)
 
     @app.get("/api/ground/{name:path}")
     def ground(name: str) -> Response:
         try:
-            return raw(studio.wire.ground(studio.library.path(name))[1])
+            return raw(studio.wire.ground(studio.library.path(name)))
         except (SimulacraError, OSError) as error:
             return refused(error)
 
@@ -108,6 +112,15 @@ def add_ways(app: Any, studio: Studio) -> None:
             return raw(studio.wire.bytes(run, found[0]), found[1])
         except (SimulacraError, OSError) as error:
             return refused(error)
+
+    async def nearest(request: Any) -> Response:
+        try:
+            run, shown = studio.library.path(request.path_params["name"]), await request.body()
+            return raw(encode(None, dict(await run_in_threadpool(studio.nearest.find, run, shown))))
+        except (SimulacraError, OSError) as error:
+            return refused(error)
+
+    app.router.add_route("/api/nearest/{name:path}", nearest, methods=["POST"])
 
     @app.get("/files/{place:path}")
     def file(place: str) -> Response:

@@ -80,9 +80,9 @@ def smoothed_pair(
     return found[0], found[1]
 
 
-def text_about(dataset: Any) -> dict[str, Any]:
+def text_about(table: Any) -> dict[str, Any]:
     """The columns of a table that are shown, each with its name and its bins: edges of numbers, or words."""
-    table, columns = dataset.train.values, []
+    columns = []
     for column in [one for one in table.schema if one.role not in ("identifier", "text", "empty")][:MOST_COLUMNS]:
         if column.role in ("numeric", "integer", "datetime"):
             values = table.numbers(column.name)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from simulacra.errors import SimulacraError
 from simulacra.files import read_json, write_json
 from simulacra.run import Run
 from simulacra.studio.frames import Frames, forget_after, kept_steps, write_frame, write_ground
+from simulacra.studio.measuring import Measuring
 from simulacra.studio.protocol import Control, Phase, Standing, change_control, read_control, watched, write_standing
 
 LOOK_EVERY = 0.05  # seconds between looks at the control file
@@ -45,6 +47,7 @@ class Conductor:
         self.control = read_control(path) or Control()
         self.taken = self.control.steps
         self.frames: Frames | None = None
+        self.measuring: Measuring | None = None
         self.session: Session | None = None
         self.kept = iter(kept_steps())
         self.next_kept = next(self.kept)
@@ -66,6 +69,7 @@ class Conductor:
         self.frames = Frames(session, codec, dataset, run.config)
         forget_after(self.path, session.step)
         write_ground(self.path, self.frames)
+        self.measuring = Measuring(self.path, self.frames)
         while self.next_kept <= session.step:
             self.next_kept = next(self.kept)
         self.standing = Standing(phase="playing", step=session.step, elapsed=session.elapsed)
@@ -150,7 +154,8 @@ class Conductor:
     def found(self, finding: Finding) -> None:
         """Write down what goes wrong when it is first seen, so that the page can tell of it."""
         self.findings.append(finding.to_json())
-        write_json(self.path / "findings.json", {"step": self.standing.step, "findings": self.findings})
+        with suppress(SimulacraError):
+            write_json(self.path / "findings.json", {"step": self.standing.step, "findings": self.findings})
 
     # --- showing ------------------------------------------------------------------------------------------------
 
@@ -175,6 +180,8 @@ class Conductor:
         if keep:
             # what one dear frame took beyond its share is not charged to all that follow
             self.kept_credit = max(-SAVED_UP / 3, self.kept_credit - (time.monotonic() - started))
+            if self.measuring is not None:
+                self.measuring.take(self.standing.step, self.standing.elapsed)
         else:
             self.credit -= time.monotonic() - started
 
@@ -187,7 +194,8 @@ class Conductor:
         self.told, self.heard = time.monotonic(), self.control.number
         values = {"phase": phase, "error": error, "number": self.control.number}
         self.standing = Standing(**{**vars(self.standing), **values})
-        write_standing(self.path, self.standing)
+        with suppress(SimulacraError):  # a full disk stops a training when it must save its state, and not for this
+            write_standing(self.path, self.standing)
 
     # --- ending -------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,14 @@ import numpy as np
 from simulacra.data.points.densities import DENSITIES
 from simulacra.errors import SimulacraError
 from simulacra.run import Run
+from simulacra.space import Batch
 from simulacra.studio.library import frame_steps
 from simulacra.studio.security import confined
-from simulacra.studio.shown import pixels
+from simulacra.studio.shown import marginals_of, pixels, real_shown, text_about
 
 LARGEST_FRAME = 32 << 20  # bytes of a file that is read as a frame
 LARGEST_NUMBERS = 8 << 20  # numbers of all its arrays together
+SPREAD = 2000  # rows of noise that a table's bins are laid around
 NAMES = frozenset(("real", "density", "ema", "raw", "discriminator", "best", "arrows", "manifold", "posterior", "field",
                    "walks"))  # fmt: skip
 
@@ -36,6 +38,7 @@ class Wire:
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
+        self._about: dict[tuple[Path, int], dict[str, Any]] = {}
 
     def latest(self, run: Path) -> tuple[Path, str] | None:
         """The file with the newest picture, and a mark that changes with it."""
@@ -72,30 +75,55 @@ class Wire:
             if stat.st_size > LARGEST_FRAME:
                 raise SimulacraError(f"{path}: {stat.st_size:,} bytes are too many for a picture; delete it")
             step = int(path.stem.split("-")[0]) if path.stem[:1].isdigit() else None
-            arrays = _arrays(path) if path.parent.name == "frames" else _of_snapshot(Run(run), path)
+            arrays = _arrays(path) if path.parent.name == "frames" else _of_snapshot(Run(run), path, self.about(run))
             self._made[key] = encode(step, arrays)
             while len(self._made) > 64:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
         return self._made[key]
 
-    def ground(self, run: Path) -> tuple[dict[str, Any], bytes]:
-        """What does not change of a run's pictures: what they are, and the real examples.
+    def about(self, run: Path) -> dict[str, Any]:
+        """What a run's pictures are: kind, family, layers; axes, or the columns of a table and their bins.
 
         Raises:
             SimulacraError: If a file is damaged.
         """
-        about = run / "frames" / "about.json"
-        if about.is_file() and (run / "frames" / "ground.npz").is_file():
-            text = confined(run, "frames/about.json").read_bytes()
-            try:
-                found = json.loads(text[: 1 << 20])
-                if not isinstance(found, dict) or found.get("kind") not in ("points", "images", "tables"):
-                    raise ValueError("not about pictures")
-            except (ValueError, RecursionError) as error:
-                raise SimulacraError(f"{about}: damaged ({error}); delete the folder frames/") from error
-            return found, self.bytes(run, run / "frames" / "ground.npz")
-        return _ground_of_snapshots(Run(run))
+        path = run / "frames" / "about.json"
+        if not path.is_file():
+            return self._about_snapshots(run)
+        text = confined(run, "frames/about.json").read_bytes()
+        try:
+            found = json.loads(text[: 1 << 20])
+            if not isinstance(found, dict) or found.get("kind") not in ("points", "images", "tables"):
+                raise ValueError("not about pictures")
+        except (ValueError, RecursionError) as error:
+            raise SimulacraError(f"{path}: damaged ({error}); delete the folder frames/") from error
+        return found
+
+    def ground(self, run: Path) -> bytes:
+        """What does not change of a run's pictures: the real examples, and their density where it is known.
+
+        Of a run that was trained elsewhere the data are read once more, which takes as long as it takes.
+
+        Raises:
+            SimulacraError: If a file is damaged.
+        """
+        if (run / "frames" / "ground.npz").is_file():
+            return self.bytes(run, run / "frames" / "ground.npz")
+        path = run / "config.json"
+        stat = path.stat()
+        key = (path, stat.st_mtime_ns, stat.st_ino)
+        if key not in self._made:
+            self._made[key] = encode(None, real_examples(Run(run), self.about(run)))
+        return self._made[key]
+
+    def _about_snapshots(self, run: Path) -> dict[str, Any]:
+        mark = (run, (run / "config.json").stat().st_mtime_ns)
+        if mark not in self._about:
+            if len(self._about) > 256:
+                self._about.clear()
+            self._about[mark] = about_snapshots(Run(run))
+        return self._about[mark]
 
 
 def encode(step: int | None, arrays: dict[str, np.ndarray]) -> bytes:
@@ -141,10 +169,13 @@ def _size(archive: Any, name: str) -> int:
         return int(np.prod(read(member)[0], dtype=np.float64))
 
 
-def _of_snapshot(run: Run, path: Path) -> dict[str, np.ndarray]:
+def _of_snapshot(run: Run, path: Path, about: dict[str, Any]) -> dict[str, np.ndarray]:
     """A snapshot as a frame."""
     if path.suffix == ".parquet":
-        raise SimulacraError(f"{path}: pictures of tables are made while they are trained in the studio")
+        raw = path.with_name(f"{path.stem}-raw.parquet")
+        places = {"ema": path} | ({"raw": raw} if raw.is_file() else {})
+        return {name: marginals_of(run.rows(confined(run.path, f"samples/{place.name}")), about)
+                for name, place in places.items()}  # fmt: skip
     found = _arrays(path, frozenset(("values", "raw")))
     values = {"ema" if name == "values" else name: array for name, array in found.items()}
     codec = run.config["codec"]
@@ -154,18 +185,42 @@ def _of_snapshot(run: Run, path: Path) -> dict[str, np.ndarray]:
     return {name: np.asarray(one[:2000], np.float32) for name, one in values.items()}
 
 
-def _ground_of_snapshots(run: Run) -> tuple[dict[str, Any], bytes]:
-    """What can be known of the pictures of a run that has snapshots alone."""
-    kind, source = run.config["data"]["kind"], str(run.config["data"]["source"])
+def about_snapshots(run: Run) -> dict[str, Any]:
+    """What the pictures of a run are that has snapshots alone. No data are read: bins are where noise is decoded to."""
+    kind = run.config["data"]["kind"]
     about: dict[str, Any] = {"kind": kind, "family": run.config["family"], "layers": ["ema", "raw"], "columns": []}
-    arrays: dict[str, np.ndarray] = {}
     if kind == "points":
-        density = DENSITIES.get(source.removeprefix("toy:")) if source.startswith("toy:") else None
+        density = _density(run)
         if density is not None:
-            about["limits"] = density.bounds
-            arrays["real"] = density.sample(2000, np.random.default_rng(0)).astype(np.float32)
+            about["limits"] = [[float(low), float(high)] for low, high in density.bounds]
         else:
             mean, scale = np.array(run.config["codec"]["mean"]), np.array(run.config["codec"]["scale"])
             about["limits"] = [[float(m - 3.5 * s), float(m + 3.5 * s)] for m, s in zip(mean, scale, strict=True)][:2]
         about["dim"] = len(about["limits"])
-    return about, encode(None, arrays)
+    if kind == "tables":
+        from simulacra.data.tables.codec import Codec
+
+        codec, rng = Codec.restore(run.config["codec"]), np.random.default_rng(0)
+        x = rng.standard_normal((SPREAD, *codec.space.shape)).astype(np.float32)
+        c = np.stack([rng.integers(0, size, SPREAD) for size in codec.space.categories] or [np.zeros(SPREAD, int)], 1)
+        about |= text_about(codec.decode(Batch(x, c[:, : len(codec.space.categories)].astype(np.int64))))
+    return about
+
+
+def real_examples(run: Run, about: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The real examples that samples are seen beside, as far as they can be had."""
+    density = _density(run)
+    if density is not None:
+        return {"real": density.sample(2000, np.random.default_rng(0)).astype(np.float32)}
+    from simulacra.settling import found_again
+
+    try:
+        return {"real": real_shown(found_again(run), about, 2000 if about["kind"] == "points" else 64)}
+    except (SimulacraError, OSError):  # the data are gone, or another's
+        return {}
+
+
+def _density(run: Run) -> Any:
+    """The exact density of a toy; None of all else."""
+    source = str(run.config["data"]["source"])
+    return DENSITIES.get(source.removeprefix("toy:")) if source.startswith("toy:") else None

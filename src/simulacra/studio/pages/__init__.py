@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-VIEWS = ("start", "watch")
+VIEWS = ("start", "watch", "explore", "compare")
 
 
 def register(studio: Any) -> None:

@@ -62,20 +62,21 @@ class View:
         """Put it on the page."""
         with ui.element("h1"):
             ui.label("Runs side by side")
-        entries = [entry.name for entry in self.studio.library.entries() if not entry.trouble]
-        chosen = ui.select(
-            entries,
-            value=[name for name in self.names if name in entries],
-            multiple=True,
-            label="runs",
-            on_change=self._choose,
-        )
-        chosen.props('use-chips dense options-dense data-test="runs"').style("width: 100%")
+        self.chosen = ui.select([], value=[], multiple=True, label="runs", on_change=self._choose)
+        self._offer()
+        self.chosen.props('use-chips dense options-dense data-test="runs"').style("width: 100%")
         self.whole = ui.element("div").style("display: flex; flex-direction: column; gap: 14px")
         self._show()
         ui.timer(1.0, self._tick)
 
+    def _offer(self) -> None:
+        """Put the runs that there are into the field, and those that are shown as chosen."""
+        whole = [entry.name for entry in self.studio.library.entries() if not entry.trouble]
+        self.chosen.set_options(whole, value=[name for name in self.names if name in whole])
+
     def _choose(self, event: Any) -> None:
+        if list(event.value or []) == self.names:
+            return
         self.wanted = list(event.value or [])
         self.names, self.troubles = known(self.studio.library, self.wanted)
         self._remember()
@@ -194,6 +195,7 @@ class View:
         now = known(self.studio.library, self.wanted)
         if now != (self.names, self.troubles):  # a run that was about to begin, or was removed
             self.names, self.troubles = now
+            self._offer()
             return self._show()
         if not self.pictures:
             return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nicegui import ui
 
 from simulacra.studio import parts
-from simulacra.studio.charts import chart, losses
+from simulacra.studio.charts import MEASURED, chart, losses
 
 if TYPE_CHECKING:
     from simulacra.studio.server import Studio
@@ -23,7 +23,7 @@ class CurvesPanel:
 
     def __init__(self, studio: Studio, name: str) -> None:
         self.studio, self.name = studio, name
-        self.drawn = -1
+        self.drawn: tuple[int, ...] = ()
         self.against, self.smoothing, self.logarithmic = "step", 0.04, False
 
     def build(self) -> None:
@@ -31,8 +31,9 @@ class CurvesPanel:
         with parts.panel(
             "Curves",
             "The players' losses as they were logged: faint as they are, bold as a running mean; dashed what theory "
-            "says of a model that has learned.",
-            "GAN with equal densities: L_D = log 4, L_G = log 2 (non-saturating)",
+            "says of a model that has learned, and, where the data's density is known, the least loss that any "
+            "discriminator could have against the generator of that step.",
+            "L_D ≥ L_D* = log 4 - 2 JSD(p, q) (minimax, non-saturating);  = log 2 - JSD(p⊗q, q⊗p) (relativistic)",
         ):
             with ui.element("div").classes("line"):
                 axis = ui.toggle({"step": "steps", "elapsed": "seconds"}, value=self.against)
@@ -44,7 +45,7 @@ class CurvesPanel:
                 share.on_value_change(lambda e: self._redraw(smoothing=e.value))
                 share.props('aria-label="smoothing"').style("width: 110px")
             self.first = ui.echart({}).classes("chart").props('data-test="losses"')
-            self.names = ui.select([], value=[], multiple=True, label="other quantities")
+            self.names = ui.select({}, value=[], multiple=True, label="other quantities")
             self.names.on_value_change(lambda: self._redraw())
             self.names.props("dense use-chips options-dense").style("width: 100%")
             self.second = ui.echart({}).classes("chart")
@@ -52,26 +53,31 @@ class CurvesPanel:
 
     def draw(self) -> None:
         """Draw what was logged since the last time."""
-        curves = self.studio.library.curves(self.name)
-        if curves.logged == self.drawn:
+        curves, measured = self.studio.library.curves(self.name), self.studio.library.measured(self.name)
+        if (curves.logged, measured.logged) == self.drawn:
             return
-        self.drawn = curves.logged
+        self.drawn = curves.logged, measured.logged
         loss = str(self.studio.library.run(self.name).config["options"].get("loss", ""))
-        others = [one for one in curves.names if one not in losses(curves)]
-        if others != self.names.options:
+        told = [name for name in MEASURED if name in measured.names]
+        first = losses(curves) + [name for name in told if name == "truth/best" and losses(curves)]
+        others = [name for name in (*told, *curves.names) if name not in first]
+        if others != list(self.names.options):
             kept = [one for one in self.names.value or () if one in others]
-            self.names.set_options(others, value=kept or others[:1])
-        for made, names in ((self.first, losses(curves)), (self.second, list(self.names.value or []))):
+            fresh = [one for one in told if one in others and one not in self.names.options]
+            words = {name: MEASURED.get(name, name) for name in others}
+            self.names.set_options(words, value=fresh[:1] or kept or others[:1])
+        for made, names in ((self.first, first), (self.second, list(self.names.value or []))):
             made.options.clear()
             made.options.update(
                 chart(curves, names, loss=loss, against=self.against, smoothing=self.smoothing,
-                      logarithmic=self.logarithmic)
+                      logarithmic=self.logarithmic, measured=measured)
             )  # fmt: skip
             made.update()
-        self.logged.text = f"{curves.logged:,} logged steps"
+        figures = [f"{MEASURED[name]} {measured.curve(name)[1][-1]:.3f}" for name in told]
+        self.logged.text = " · ".join([f"{curves.logged:,} logged steps", *figures])
 
     def _redraw(self, **changes: Any) -> None:
         for name, value in changes.items():
             setattr(self, name, value)
-        self.drawn = -1
+        self.drawn = ()
         self.draw()

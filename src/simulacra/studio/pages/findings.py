@@ -26,6 +26,7 @@ STYLE = (
     ".finding { border-left: 4px solid var(--grey); padding: 2px 0 2px 12px; margin: 10px 0; }"
     ".finding.failed { border-color: var(--vermillion); } .finding.partly { border-color: #e69f00; }"
     ".finding h3 { font-size: 1rem; font-weight: 620; margin: 0; line-height: 1.4; } .finding img { max-width: 100%; }"
+    ".finding td:nth-child(2), .finding td:nth-child(3) { white-space: nowrap; }"
     ".finding table { max-width: 760px; } .finding p { margin: 4px 0; }"
 )
 

@@ -36,6 +36,7 @@ class Sampling:
     ) -> None:
         self.name, self.about, self._ask = name, about, ask
         self.samples: Any = None
+        self.stopped = False
 
     def build(self) -> None:
         """Put it on the page."""
@@ -65,6 +66,8 @@ class Sampling:
             ui.label("columns: " + ", ".join(about["columns"])).classes("field-help")
         with ui.element("div").classes("line"):
             self.button = ui.button("sample", on_click=self._sample).props('no-caps data-test="sample"')
+            self.stop = ui.button("stop", on_click=self._stop).props('no-caps flat data-test="stop-sampling"')
+            self.stop.set_visibility(False)
             self.drawn = ui.label("").props('data-test="drawn"').classes("picture-told")
         self.trouble = ui.label("").classes("trouble").props('role="alert" data-test="sampling-trouble"')
         self.trouble.set_visibility(False)
@@ -91,9 +94,13 @@ class Sampling:
 
         def told(so_far: int, of: int) -> None:
             done[0] = so_far
+            if self.stopped:
+                raise SimulacraError(f"stopped after {so_far:,} of {of:,}")
 
         progress = ui.timer(0.5, lambda: self.drawn.set_text(f"{done[0]:,} of {n:,}"))
+        self.stopped = False
         self.button.disable()
+        self.stop.set_visibility(True)
         try:
             self.samples = await self._ask(
                 lambda one: one.draw(n, seed=seed, label=label, where=where, told=told, **options)
@@ -107,11 +114,16 @@ class Sampling:
         finally:
             progress.cancel()
             self.button.enable()
+            self.stop.set_visibility(False)
         seconds = perf_counter() - started
         self.drawn.text = f"{len(self.samples):,} samples in {seconds:.1f} s"
         self.drawn.props(f'data-n="{len(self.samples)}"')
         self.downloads.set_visibility(True)
         await self._result()
+
+    def _stop(self) -> None:
+        """End the sampling after the batch that is under way."""
+        self.stopped = True
 
     async def _result(self) -> None:
         kind, samples = self.about["kind"], self.samples

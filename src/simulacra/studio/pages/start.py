@@ -19,6 +19,7 @@ from simulacra.studio import parts
 from simulacra.studio.forms import Field, fields, given
 from simulacra.studio.launching import Request
 from simulacra.studio.library import Entry
+from simulacra.studio.pages.drawing import Drawing
 from simulacra.studio.security import LARGEST_UPLOAD, UPLOADS, checked_upload
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ class Form:
                 with toy.props(f'data-test="{source}"'):
                     ui.label(source)
                 self.toys[source] = toy
+            self.hand = ui.element("button").classes("toy").props('type="button" data-test="draw"')
+            with self.hand.on("click", self._draw):
+                ui.label("draw one")
+        drawing = Drawing(self.studio.library.folder / ".studio" / "drawings", self.source,
+                          lambda path: self._turn(source=path), self._say)  # fmt: skip
+        self.sheet = drawing.build()
+        self.hand.props(f'aria-expanded="{str(self.sheet.visible).lower()}"')
         with ui.element("div").classes("line"):
             self.path = ui.input(
                 "or a path: a table, an array, or a folder of pictures",
@@ -111,9 +119,13 @@ class Form:
             )
             self.path.props("dense").style("min-width: 260px; flex: 1").on(
                 "change", lambda: self._turn(source=(self.path.value or '').strip() or "toy:ring"))  # fmt: skip
-            sent = ui.upload(label="or upload", auto_upload=True, max_files=1, max_file_size=LARGEST_UPLOAD)
-            sent.on_upload(self._upload).on_rejected(self._rejected)
-            sent.props(f'accept="{",".join(UPLOADS)}" flat bordered dense data-test="upload"')
+            self.sent = ui.upload(label="or upload", auto_upload=True, max_files=1, max_file_size=LARGEST_UPLOAD)
+            self.sent.on_upload(self._upload).on_rejected(self._rejected)
+            self.sent.props(f'accept="{",".join(UPLOADS)}" flat bordered dense data-test="upload"')
+
+    def _draw(self) -> None:
+        self.sheet.set_visibility(not self.sheet.visible)
+        self.hand.props(f'aria-expanded="{str(self.sheet.visible).lower()}"')
 
     def _rejected(self) -> None:
         self._say(f"only {', '.join(UPLOADS)} can be uploaded, up to {LARGEST_UPLOAD >> 20} MB")
@@ -183,8 +195,8 @@ class Form:
             )
         for source, toy in self.toys.items():
             toy.props(f'aria-pressed="{self._is(source)}"')
-        if changes.get("source") in self.toys:
-            self.path.value = ""
+        if "source" in changes:
+            self.path.value = "" if self.source in self.toys else self.source
         self._options.refresh()
         self._told()
 
@@ -220,6 +232,7 @@ class Form:
         self.told.set_visibility(bool(text))
 
     async def _upload(self, event: Any) -> None:
+        self.sent.reset()  # for the next one
         try:
             name = checked_upload(event.file.name, event.file.size())
             place = self.studio.library.folder / ".studio" / "uploads" / name
@@ -228,7 +241,6 @@ class Form:
             kind_of(str(place))
         except (SimulacraError, OSError) as error:
             return self._say(str(error))
-        self.path.value = str(place)
         self._turn(source=str(place))
         return None
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from nicegui import ui
 
 from simulacra.errors import SimulacraError
-from simulacra.studio import parts
+from simulacra.studio import comparing, parts
 from simulacra.studio.library import Entry, frame_steps
+from simulacra.studio.pages import findings
 from simulacra.studio.pages.curves import CurvesPanel
 from simulacra.studio.picture import Picture
 from simulacra.studio.protocol import change_control, read_control, read_standing, step_once
@@ -93,7 +94,7 @@ class View:
             self.entry = self.studio.library.entry(self.name)
             if self.entry.trouble:
                 raise SimulacraError(self.entry.trouble)
-            self.about = self.studio.wire.ground(self.path)[0]
+            self.about = self.studio.wire.about(self.path)
             if trouble == "" or (trouble is None and self.entry.alive):
                 ready = (self.path / "frames" / "about.json").exists() or read_standing(self.path) is None
                 if not ready and self.entry.step == 0:
@@ -137,13 +138,16 @@ class View:
             self.status = ui.label("").classes("chip").props('data-test="status"')
             self.where = ui.label("").props('data-test="where"')
         self.bar = ui.element("progress").props('max="1" value="0" aria-label="share of the budget spent"')
-        self.lost = ui.label("").classes("trouble").props('role="alert"')
+        with ui.element("div").classes("trouble").props('role="alert" data-test="alarm"') as self.alarm:
+            self.lost = ui.label("")
+            ui.link("to the list of runs", "/")
         self._controls()
         with ui.element("div").classes("two"):
             with parts.panel(_title(self.entry), *HELP.get(self.entry.family, ("Samples as they form.", ""))):
                 self._picture(known)
             self.curves = CurvesPanel(self.studio, self.name)
             self.curves.build()
+        findings.panel(self.studio, self.name)
         ui.keyboard(on_key=self._key, ignore=["input", "select", "button", "textarea"])
         self._tick()
         ui.timer(0.5, self._tick)
@@ -174,6 +178,8 @@ class View:
             self.report = ui.link("report", f"/files/{parts.quote(self.name)}/report.html", new_tab=True)
             self.report.set_visibility(False)
             self.verdict = ui.label("").props('data-test="verdict"')
+            ui.link("explore", parts.run_address(self.name, "explore")).props('data-test="to-explore"')
+            ui.link("compare", comparing.address([self.name])).props('data-test="to-compare"')
 
     def _picture(self, known: list[str]) -> None:
         with ui.element("div").classes("line").props('role="group" aria-label="layers of the picture"'):
@@ -289,9 +295,11 @@ class View:
     # --- twice a second -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        if not self.path.is_dir():
+        if not (self.path / "config.json").exists():
             self.lost.text = f"{self.name} is gone: its folder was removed. Nothing more will change here."
-            self.lost.set_visibility(True)
+            self.status.text, self.where.text = "gone", ""
+            for one, shown in ((self.alarm, True), (self.tools, False), (self.over, False)):
+                one.set_visibility(shown)
             return
         entry = self.studio.library.entry(self.name)
         self.entry = entry
@@ -311,7 +319,7 @@ class View:
         if entry.status == "lost" and not trouble:
             trouble = "the process that trained it is gone; what it had saved can be resumed"
         self.lost.text = trouble or entry.trouble
-        self.lost.set_visibility(bool(self.lost.text) and not entry.alive)
+        self.alarm.set_visibility(bool(self.lost.text) and not entry.alive)
         self._timeline()
         self.curves.draw()
 
