@@ -65,7 +65,8 @@ def main() -> None:
             found = re.search(r"http://\S+", served.stdout.readline())
             assert found, "the studio did not start"
             address = found[0]
-            for scheme, width, views in (("light", 1280, VIEWS), ("dark", 1280, VIEWS), ("light", 390, ("watch",))):
+            takes: Any = (("light", 1280, VIEWS), ("dark", 1280, VIEWS), ("light", 390, ("watch",)))
+            for scheme, width, views in takes:
                 context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 page = context.new_page()
                 page.set_default_timeout(120_000)

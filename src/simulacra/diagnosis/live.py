@@ -11,6 +11,7 @@ from simulacra.diagnosis.diagnosing import diagnose
 from simulacra.diagnosis.finding import Finding
 from simulacra.diagnosis.history import History, Moment
 from simulacra.diagnosis.portrait import SEED, Reference
+from simulacra.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset
@@ -58,7 +59,7 @@ class Watch:
 
     def look(self, progress: Progress) -> None:
         """After a training step: look inside if it is time to, and write down what is seen."""
-        if progress.fraction * LOOKS < self.next and progress.fraction < 1:
+        if progress.fraction * LOOKS < self.next and (progress.fraction < 1 or self.next > LOOKS):
             return
         self.next = int(progress.fraction * LOOKS) + 1
         enough = len(self.probes) >= FEWEST * progress.fraction
@@ -66,7 +67,11 @@ class Watch:
             return
         started = clock()
         probe: dict[str, Any] = {"step": progress.step, "elapsed": progress.elapsed, "fraction": progress.fraction}
-        probe |= self.session.probe(*self.examples)
+        try:
+            probe |= self.session.probe(*self.examples)
+        except OutOfMemoryError:  # training fits, and goes on unseen
+            self.next = LOOKS + 1
+            return
         if self.run.config["family"] == "gan":  # others take long to sample, or must be concluded first
             values = [self.data.codec.decode(batch) for batch in self.session.draw_raw(self.rows, seed=SEED, most=1)]
             probe["portrait"] = self.data.portrait(values[0]).to_json()

@@ -241,7 +241,7 @@ class Session:
         probe, learning = PROBES[self.model.family], family.training
         family.eval()
         try:
-            with uncompiled(self.config):
+            with uncompiled(self.config), explained("the model is looked into", "train with --no-watched"):
                 seen = {
                     where: probe(module, to_tensors(batch, self.device), step_generator(0, 0, self.device))
                     for where, module, batch in (

@@ -13,6 +13,7 @@ import simulacra as sim
 from simulacra.data.split import Dataset, Split
 from simulacra.data.tables import figures, metrics
 from simulacra.data.tables.baselines import independent_columns
+from simulacra.data.tables.codec import Codec
 from simulacra.data.tables.plots import Panel, associations
 from simulacra.data.tables.table import Table
 from simulacra.evaluation import evaluate
@@ -53,13 +54,13 @@ def model(data, tmp_path, monkeypatch):
         return independent_columns(data.train.values[data.train.values.words("name") != SECRET], n, seed)
 
     run = SimpleNamespace(
-        path=tmp_path, status="finished", config={"options": {}}, events=list,
+        path=tmp_path, status="finished", events=list, probes=list,
+        config={"family": "gan", "data": {"kind": "tables"}, "options": {}, "space": {}},
         snapshots=lambda: [Snapshot(10**k, draw(50, seed=k), draw(20, seed=k)) for k in range(3)],
     )  # fmt: skip
-    codec = SimpleNamespace(space=SimpleNamespace(num_classes=0), encode=lambda t: t, decode=lambda t: t)
     return SimpleNamespace(
-        family="vae", dataset_=data, run_=run, codec_=codec, num_parameters_=1, score_name_=None, device_="cpu",
-        draw_values=draw,
+        family="gan", dataset_=data, run_=run, codec_=Codec.fit(data.train, 0), num_parameters_=1, score_name_=None,
+        device_="cpu", draw_values=draw, config_=SimpleNamespace(network="mlp"),
     )  # fmt: skip
 
 

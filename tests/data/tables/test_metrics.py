@@ -67,9 +67,12 @@ def quick(monkeypatch):
 
 
 def fake(data, draw, codec=None):
+    """A model whose rows are draw(n, seed); nothing is known of how it learned."""
+    config = {"family": "gan", "data": {"kind": "tables"}, "options": {}, "space": {}}
     return SimpleNamespace(
         dataset_=data, draw_values=lambda n, *, label=None, seed=0: draw(n, seed), score_name_=None, device_="cpu",
-        codec_=codec or SimpleNamespace(space=SimpleNamespace(num_classes=0), encode=lambda t: t, decode=lambda t: t),
+        codec_=codec or Codec.fit(data.train, 0), family="gan", config_=SimpleNamespace(network="mlp"),
+        run_=SimpleNamespace(config=config, status="finished", events=list, probes=list, snapshots=list),
     )  # fmt: skip
 
 
