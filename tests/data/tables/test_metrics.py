@@ -31,7 +31,10 @@ def rows(n, seed):
         {
             "id": [f"A{seed}{k:06d}" for k in range(n)],
             "x": x,
-            "y": [None if one % 6 == 0 else float(value) for one, value in enumerate(x + rng.normal(size=n))],
+            "y": pl.Series(
+                [None if one % 6 == 0 else float(value) for one, value in enumerate(x + rng.normal(size=n))],
+                dtype=pl.Float64,
+            ),
             "k": whole,
             "flag": rng.random(n) < np.where(group, 0.8, 0.1),
             "town": rng.choice(["Ulm", "Bern", "Graz"], n),
