@@ -20,7 +20,7 @@ import numpy as np
 
 from simulacra.errors import SimulacraError, UnsupportedError
 from simulacra.outputs import ENDINGS, write_samples
-from simulacra.studio.planes import ENDS, REACH, WAYS, Latents, Place, latent_shape
+from simulacra.studio.planes import ENDS, REACH, WAYS, Kept, Latents, Place, latent_shape
 from simulacra.studio.shown import pixels
 from simulacra.studio.unable import FEW, QUICK_STEPS, unable
 
@@ -43,7 +43,7 @@ class Explorer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="explore")
-        self._kept: dict[Any, Any] = {}
+        self._kept = Kept()
         self._model: Any = None
 
     def ask(self, what: Callable[[Explorer], Made]) -> Future[Made]:
@@ -95,15 +95,7 @@ class Explorer:
     @property
     def latents(self) -> Latents:
         """Its latent space."""
-        return self.once("latents", lambda: Latents(self.model, self._ways()))
-
-    def once(self, key: Any, make: Callable[[], Made]) -> Made:
-        """What `make` gives, made once."""
-        if key not in self._kept:
-            if len(self._kept) > 64:
-                self._kept.clear()
-            self._kept[key] = make()
-        return self._kept[key]
+        return self._kept.once("latents", lambda: Latents(self.model, self._ways()))
 
     @property
     def size(self) -> int:
@@ -170,7 +162,7 @@ class Explorer:
             path = self.path / "model.safetensors"
             return find_engine("torch").Model.load(path, model.family, model.codec_.space, config)
 
-        return self.once("quick", found)
+        return self._kept.once("quick", found)
 
     def _ids(self, label: str | None, n: int) -> np.ndarray | None:
         """Class ids for n examples; of the first class where none is named."""
@@ -264,7 +256,7 @@ class Explorer:
             batch = next(iter(self.model._model.draw(1, seed=seed, start=number, label=ids)))
             return self.model.codec_.decode(batch)
 
-        return self.once(("sample", number, seed, label), found)
+        return self._kept.once(("sample", number, seed, label), found)
 
     def fill(self, value: np.ndarray, hole: np.ndarray, n: int = 4, *, seed: int = 0, label: str | None = None) -> Any:
         """n ways to fill a hole in a picture, (n, ...).

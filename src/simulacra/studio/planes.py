@@ -36,6 +36,21 @@ PROBED = 12  # latents at which the derivative is taken
 NAMES = {"gan": "GAN", "vae": "VAE", "diffusion": "diffusion model"}
 
 
+class Kept:
+    """Answers that are remembered, until there are too many of them."""
+
+    def __init__(self, most: int = 64) -> None:
+        self.most, self.found = most, dict[Any, Any]()
+
+    def once(self, key: Any, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made once."""
+        if key not in self.found:
+            if len(self.found) > self.most:
+                self.found.clear()
+            self.found[key] = make()
+        return self.found[key]
+
+
 @dataclass(frozen=True)
 class Place:
     """A place in the latent space.
@@ -70,7 +85,7 @@ class Latents:
 
     def __init__(self, model: Any, ways: list[str]) -> None:
         self.model, self.ways = model, ways
-        self._kept: dict[Any, Any] = {}
+        self._kept = Kept()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,14 +99,7 @@ class Latents:
 
     def draw(self, n: int, seed: int) -> np.ndarray:
         """Latents as samples are made of them, (n, size); remembered."""
-        return self._once((n, seed), lambda: self.model._model.latents(n, seed=seed).reshape(n, -1))
-
-    def _once(self, key: Any, make: Callable[[], Made]) -> Made:
-        if key not in self._kept:
-            if len(self._kept) > 64:
-                self._kept.clear()
-            self._kept[key] = make()
-        return self._kept[key]
+        return self._kept.once((n, seed), lambda: self.model._model.latents(n, seed=seed).reshape(n, -1))
 
     @property
     def straight(self) -> bool:
@@ -107,7 +115,7 @@ class Latents:
             z = self.draw(2000, 0)
             return z.mean(axis=0), z.std(axis=0)
 
-        return self._once("spread", found)
+        return self._kept.once("spread", found)
 
     def encodings(self) -> np.ndarray:
         """Where a VAE puts examples, (n, size): draws of the mixture fitted to that, else means of held-out examples.
@@ -134,7 +142,7 @@ class Latents:
             jacobian = (up - down) / 0.2  # of z in standard deviations, (PROBED, size, numbers)
             return np.einsum("pij,pkj->ik", jacobian, jacobian) / PROBED
 
-        return self._once("pull", found)
+        return self._kept.once("pull", found)
 
     def axes(self, way: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centre and two steps of a plane in the latent space, (size,) each, of the ways "principal" and "active"."""
@@ -149,7 +157,7 @@ class Latents:
             steps = sizes[:2, None] / np.sqrt(len(z)) * directions[:2]
             return z.mean(axis=0), steps[0], steps[1]
 
-        return self._once(("axes", way), found)
+        return self._kept.once(("axes", way), found)
 
     def at(self, place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The latents at places of a plane, (n, size).
