@@ -1,8 +1,8 @@
 """What samples look like beside real examples, in a few cheap figures that are the same for every kind of data.
 
 Examples are seen in model space, as one row of numbers each: x as it is and each discrete variable one-hot, on the
-principal axes of the training split. Real examples are split into groups, the modes of a toy density or else clusters,
-so that what is missing can be named and counted.
+principal axes of the training split. Real examples are split into groups, the modes of a toy density, the classes or
+else clusters, by the nearest mean, so that what is missing can be named and counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ Made = TypeVar("Made")
 FITTED = 2_000  # examples that axes and groups are found with
 COMPARED = 500  # real examples that samples are compared with, of each split
 AXES = 24  # of the principal ones: what is left out is fine detail, which has a figure of its own for pictures
-GROUPS = 10  # clusters, where no modes are known
+GROUPS = 10  # clusters, where no modes and no classes are known
+CLASSES, FEWEST = 40, 10  # as many classes are groups, nearest means, and those of as many examples looked at
 NEIGHBOURS = 5  # a real example's neighbourhood reaches to its fifth neighbour (Naeem et al. 2020)
 SEED = 5
 
@@ -219,6 +220,13 @@ class Reference:
         if modes is not None and len(modes) > 1:
             centres = self.encode(np.asarray(modes).reshape(-1, *self.dataset.train.values.shape[1:]))
             return self.project(centres), tuple(f"mode {k + 1}" for k in range(len(modes)))
+        labels = self.dataset.train.labels
+        if labels is not None and 1 < len(self.dataset.classes) <= CLASSES:
+            seen = labels[choose(len(labels), FITTED, SEED)]
+            there = [k for k in range(len(self.dataset.classes)) if (seen == k).sum() >= FEWEST]
+            if len(there) > 1:
+                centres = np.stack([self.points[seen == k].mean(axis=0) for k in there])
+                return centres, tuple(f"class {self.dataset.classes[k]}" for k in there)
         count = max(1, min(GROUPS, len(self.points) // 10))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty cluster stays where it is
