@@ -272,7 +272,7 @@ def test_a_picture_follows_the_hand_and_samples_are_downloaded(page, runs):
         page.fill('[data-test="count"]', "5")
         page.click('[data-test="sample"]')
         page.wait_for_selector('[data-test="drawn"][data-n="5"]')
-        assert page.locator('[data-test="rows"] tr').count() == 6
+        until(lambda: page.locator('[data-test="rows"] tr').count() == 6)
         page.fill('[data-test="where"]', "weight>=60")
         page.click('[data-test="sample"]')
         page.wait_for_selector('[data-test="sampling-trouble"]:has-text("weight")')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from simulacra.data.tables.datetimes import find_datetimes
@@ -125,6 +125,7 @@ def test_decimals_of_equal_length_come_back(words):
     assert there_and_back(words, "numeric")[0] == words
 
 
+@example([0.0, 8715767629376207.0])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_any_float_comes_back_with_its_value(values):

@@ -34,6 +34,7 @@ _PATTERNS = {  # (point, thousands) to what a number looks like
 }
 _GLANCE = 200  # words that are looked at before all are
 _ODD_AMONG = 20  # numbers, beside which a single word that is none is taken for a gap
+_COARSE = 2.0**52  # from here on floats have no halves
 _EXACT_DIGITS = 15  # significant digits of a decimal number that a float keeps
 
 
@@ -200,7 +201,9 @@ def _numbers_to_text(series: pl.Series, text: dict[str, Any]) -> pl.Series:
     series = series.cast(pl.Float64) if low and not series.dtype.is_float() else series
     if series.dtype.is_float():
         if high is not None and high <= _EXACT_DIGITS:
-            series = series.round(high) + 0.0  # which makes -0.0 0.0
+            rounded = series.round(high) + 0.0  # which makes -0.0 0.0
+            coarse = series.abs() * 10.0**high >= _COARSE  # rounding there, by a product and a quotient, would move it
+            series = pl.select(pl.when(coarse).then(series).otherwise(rounded)).to_series()
         if series.dtype == pl.Float32:
             series = series.cast(pl.String).cast(pl.Float64)  # the shortest digits of the smaller type
         out = series.cast(pl.String)
