@@ -54,8 +54,8 @@ def _samples(
     n = n if values is None else min(n, len(values))
 
     def draw(**changes: Any) -> Any:
-        given = None if label is None or np.ndim(label) == 0 else label[:n]
-        return model.draw_values(n, label=label if given is None else given, seed=seed, **options | changes)
+        given = label if np.ndim(label) == 0 else label[:n]  # None, or one class for all
+        return model.draw_values(n, label=given, seed=seed, **options | changes)
 
     drawn = draw() if values is None else values[:n]
     others, figures = {}, {"copies": data.copies(drawn)}

@@ -157,6 +157,14 @@ def test_without_network_the_error_says_which_file_to_put_where(openml, monkeypa
     assert ("set SIMULACRA_DATA" in text) == (not data_folder)
 
 
+def test_offline_nothing_is_fetched_and_the_error_says_so(openml, monkeypatch):
+    calls = openml(OSError("no route to host"))
+    monkeypatch.setenv("SIMULACRA_OFFLINE", "1")
+    with pytest.raises(SimulacraError, match="mnist: is not on this machine, and SIMULACRA_OFFLINE is set"):
+        load("mnist")
+    assert calls == []
+
+
 def test_openml_gives_the_published_split_and_is_asked_once(openml, monkeypatch):
     monkeypatch.setitem(named.PUBLIC, "mnist", named.PUBLIC["mnist"]._replace(train=30))
     images = pictures(40, 28, 28)

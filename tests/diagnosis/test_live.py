@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from simulacra.config import FAMILIES
 from simulacra.diagnosis import live
 from simulacra.diagnosis.finding import Finding
-from simulacra.run import Run
+from simulacra.errors import OutOfMemoryError
+from simulacra.run import Run, Snapshot
 from simulacra.synthesizer import resume_run
 
 
@@ -96,7 +97,8 @@ def watch(monkeypatch, *, cost, told=None):
     monkeypatch.setattr(live, "Reference", lambda dataset, codec: data)
     written = []
     config = {"family": "vae", "data": {"kind": "points"}, "space": {}, "options": {"network": "mlp"}}
-    run = SimpleNamespace(config=config, append_probe=written.append, events=list, probes=lambda: list(written))
+    run = SimpleNamespace(config=config, append_probe=written.append, events=list, probes=lambda: list(written),
+                          status="running", snapshots=list)  # fmt: skip
     session = SimpleNamespace(probe=probe, step=0)
     monkeypatch.setattr(live, "diagnose", lambda history, samples, data: [])
     return live.Watch(run, session, data.dataset, data.codec, told), written
@@ -125,6 +127,26 @@ def test_cheap_looks_are_all_taken_evenly(monkeypatch):
     steps = [probe["step"] for probe in written]
     assert len(steps) == live.LOOKS
     assert set(np.diff(steps)) == {100}
+
+
+def test_where_looks_do_not_fit_into_memory_training_goes_on_unseen(monkeypatch):
+    looker, written = watch(monkeypatch, cost=0.001)
+
+    def full(train, holdout):
+        raise OutOfMemoryError("no room")
+
+    looker.session.probe = full
+    train(looker, steps=100, seconds=10.0)
+    assert written == []
+
+
+def test_a_resumed_watch_sees_the_snapshots_from_before(monkeypatch):
+    looker, _ = watch(monkeypatch, cost=0.001)
+    values = looker.data.dataset.train.values[:50]
+    looker.run.snapshots = lambda: [Snapshot(step, values) for step in (0, 10, 100)]
+    looker.session.step = 50
+    again = live.Watch(looker.run, looker.session, looker.data.dataset, looker.data.codec)
+    assert [moment.step for moment in again.moments] == [0, 10]
 
 
 def test_a_resumed_watch_knows_what_was_spent_and_forgets_what_was_lost(monkeypatch):

@@ -96,6 +96,8 @@ def test_what_goes_wrong_is_said_on_the_page(page, tmp_path, made):
         page.goto(f"{home}?source=toy:ring&family=gan")
         page.fill('[data-test="option-steps"]', "many")
         page.wait_for_selector('[role="alert"]:has-text("is not a whole number")')
+        assert "Traceback" not in page.inner_text("body")
+        assert page.outside == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

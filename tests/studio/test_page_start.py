@@ -28,8 +28,8 @@ def test_a_density_is_drawn_and_learned(page, tmp_path):
         for key in (" ", *["ArrowDown"] * 4, " "):
             page.keyboard.press(key)
         until(lambda: sheet.get_attribute("data-strokes") == "2")
-        until(lambda: len(list((tmp_path / ".studio" / "drawings").glob("*.npy"))) == 2)
-        newest = max((tmp_path / ".studio" / "drawings").glob("*.npy"), key=lambda path: path.stat().st_mtime)
+        until(lambda: len(list((tmp_path / ".studio" / "drawings").glob("drawing-*.npy"))) == 2)
+        newest = max((tmp_path / ".studio" / "drawings").glob("drawing-*.npy"), key=lambda path: path.stat().st_mtime)
         page.wait_for_url(re.compile(newest.name))
         x = np.load(newest)
         assert x.shape == (20_000, 2)
@@ -55,8 +55,10 @@ def test_a_shape_is_chosen_by_the_keys_alone(page, tmp_path):
         page.keyboard.press("Enter")
         until(lambda: page.locator('[data-test="sheet"]').get_attribute("data-strokes") == "4")
         page.wait_for_url(re.compile(r"drawing-\w{8}\.npy"))
+        assert len(list((tmp_path / ".studio" / "drawings").glob("drawing-*.npy"))) == 1
         page.click('[data-test="clear"]')
         until(lambda: page.locator('[data-test="sheet"]').get_attribute("data-strokes") == "0")
+        assert (page.outside, page.errors) == ([], [])
 
 
 def test_files_are_sent_and_wrong_ones_are_refused_in_words(page, tmp_path):

@@ -45,7 +45,7 @@ def resumed(page, folder):
 
 
 def test_a_dropped_connection_is_said_and_made_again(watched):
-    _, page = watched
+    folder, page = watched
     before = int(told(page)["drawn"])
     page.context.set_offline(True)
     page.evaluate("window.socket.io.engine.close()")
@@ -56,6 +56,7 @@ def test_a_dropped_connection_is_said_and_made_again(watched):
     until(lambda: page.get_attribute("#popup", "aria-hidden") == "true")
     page.click('[data-test="play"]')  # the page works as before
     page.wait_for_selector('[data-test="status"]:text("paused")')
+    assert read_standing(folder / NAME).phase == "paused"
     page.click('[data-test="play"]')
     page.wait_for_selector('[data-test="status"]:text("running")')
 

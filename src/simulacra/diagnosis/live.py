@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from simulacra.data.arrays import joined
 from simulacra.data.estimate import choose
 from simulacra.diagnosis.diagnosing import diagnose
 from simulacra.diagnosis.finding import Finding
@@ -51,7 +52,7 @@ class Watch:
         # a killed run may have written beyond the state that it goes on from
         self.events, self.probes = ([one for one in lines if one["step"] <= session.step]
                                     for lines in (run.events(), run.probes()))  # fmt: skip
-        self.moments = list[Moment]()
+        self.moments = [one for one in History.of(run, self.data).moments if one.step <= session.step]
         self.spent += sum(float(probe.get("seconds") or 0.0) for probe in self.probes)
         self.noted = self.spent
         self.spent += clock() - started
@@ -69,12 +70,13 @@ class Watch:
         probe: dict[str, Any] = {"step": progress.step, "elapsed": progress.elapsed, "fraction": progress.fraction}
         try:
             probe |= self.session.probe(*self.examples)
+            if self.run.config["family"] == "gan":  # others take long to sample, or must be concluded first
+                drawn = self.session.draw_raw(self.rows, seed=SEED, most=1)
+                values = joined([self.data.codec.decode(batch) for batch in drawn])
+                probe["portrait"] = self.data.portrait(values).to_json()
         except OutOfMemoryError:  # training fits, and goes on unseen
             self.next = LOOKS + 1
             return
-        if self.run.config["family"] == "gan":  # others take long to sample, or must be concluded first
-            values = [self.data.codec.decode(batch) for batch in self.session.draw_raw(self.rows, seed=SEED, most=1)]
-            probe["portrait"] = self.data.portrait(values[0]).to_json()
         self.probes.append(probe)
         if len(self.probes) % JUDGED == 0 or progress.fraction == 1:
             self.diagnose()
@@ -93,18 +95,16 @@ class Watch:
         self.moments.append(Moment(snapshot.step, self.data.portrait(snapshot.values[: self.rows]), raw))
         self.spent += clock() - started
 
-    def diagnose(self) -> list[Finding]:
-        """What there is to find so far; what is found for the first time is told."""
+    def diagnose(self) -> None:
+        """Look for what goes wrong so far, and tell what is found for the first time."""
         history = History.begun(
             self.run.config, self.data, events=self.events, probes=self.probes, moments=self.moments
         )
-        findings = diagnose(history, None, self.data)
-        for finding in findings:
+        for finding in diagnose(history, None, self.data):
             if finding.code not in self.codes and finding.severity != "note":
                 self.codes.add(finding.code)
                 if self.told:
                     self.told(finding)
-        return findings
 
 
 def _examples(split: Any, codec: Any, n: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 from simulacra.config import check, resolve
 from simulacra.data import kind_of
+from simulacra.data.images.named import OFFLINE
 from simulacra.engines import check_kind
 from simulacra.errors import SimulacraError
 from simulacra.files import write_json
@@ -163,9 +165,11 @@ class Launcher:
         words = [sys.executable, "-m", "simulacra.studio.trainer", str(path), "--request", str(wanted)]
         try:
             with open(self._log(name), "wb") as log:
+                # a training was asked for by name, so it may fetch its data, as that of the command line does
                 self.processes[name] = subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-                )
+                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                    env={key: value for key, value in os.environ.items() if key != OFFLINE},
+                )  # fmt: skip
         except OSError as error:
             raise SimulacraError(
                 f"cannot start a training ({error.strerror or error}); make room and try again"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import webbrowser
 from pathlib import Path
 from typing import Any
 
+from simulacra.data.images.named import OFFLINE
 from simulacra.errors import SimulacraError
 from simulacra.flags import say
 from simulacra.studio.launching import Launcher
@@ -153,6 +155,7 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 0, browser: bool
         raise SimulacraError('the studio is an extra: pip install "simulacra[studio]"') from error
     if folder.exists() and not folder.is_dir():
         raise SimulacraError(f"{folder}: is a file; name a folder with --runs")
+    os.environ[OFFLINE] = "1"  # what a run's data are called, by whomever, must not make the page fetch anything
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     studio = Studio(folder)

@@ -42,8 +42,12 @@ PUBLIC = {
 }
 
 
+OFFLINE = "SIMULACRA_OFFLINE"
+"""Environment variable: where it is set, nothing is fetched from elsewhere."""
+
+
 def read_named(name: str, reading: Reading) -> Raw:
-    """A data set by its name: from the folder SIMULACRA_DATA where it is there, else from OpenML.
+    """A data set by its name: from the folder SIMULACRA_DATA where it is there, else from OpenML, unless `OFFLINE`.
 
     Args:
         name: "digits" or a key of `PUBLIC`.
@@ -83,6 +87,8 @@ def _from_openml(name: str, public: _Public) -> Raw:
     if kept.is_file():
         with suppress(SimulacraError):  # a damaged copy is only a cache: it is made again below
             return _published(read_arrays(kept), public)
+    if os.environ.get(OFFLINE):
+        raise SimulacraError(f"{name}: is not on this machine, and {OFFLINE} is set; unset it, or set SIMULACRA_DATA")
     parser = "pandas" if find_spec("pandas") else "liac-arff"
     try:
         with warnings.catch_warnings():
