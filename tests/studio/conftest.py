@@ -72,9 +72,10 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A page on which every request to elsewhere and every error is kept."""
+    """A page on which every request to elsewhere is blocked and kept, and every error is kept."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     context.set_default_timeout(60_000)
+    context.route(lambda url: not _near(url), lambda route: route.abort())
     page = context.new_page()
     page.outside, page.errors = [], []
     page.on("request", lambda one: page.outside.append(one.url) if not _near(one.url) else None)

@@ -1,10 +1,12 @@
-"""The way of a newcomer in a real browser, on figures read from the page: start a toy GAN, watch, pause, step."""
+"""A run's page in a real browser: runs of the command line, what goes wrong in words, screens of every width."""
 
 import re
-import time
 
+import numpy as np
 import pytest
 from studio_server import CHROMIUM, studio, told, until
+
+from simulacra.files import write_json
 
 pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
 pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -17,57 +19,6 @@ pytestmark = [
 TOLD = '[data-test="told"]'
 
 
-def test_start_a_toy_gan_watch_pause_and_step(page, tmp_path):
-    with studio(tmp_path) as (_, address):
-        page.goto(address)
-        assert "token" not in page.url
-        page.click('[data-test="toy:moons"]')
-        page.wait_for_selector('[data-test="toy:moons"][aria-pressed="true"]')
-        page.fill('[data-test="option-steps"]', "500000")
-        page.wait_for_url(re.compile(r"source=toy%3Amoons.*500000"))  # all of it is in the address
-        page.click('[data-test="start"]')
-        page.wait_for_url("**/watch/toy-moons-gan*")
-        until(lambda: page.locator(TOLD).count() and int(told(page)["drawn"]) >= 3)
-        first = told(page)
-        assert first["points"] == "2000"
-        until(lambda: int(told(page)["step"]) > int(first["step"]))  # it learns, and the picture follows
-
-        page.click('[data-test="play"]')
-        page.wait_for_selector('[data-test="status"]:text("paused")')
-        where = lambda: int(re.search(r"step ([\d,]+)", page.inner_text('[data-test="where"]'))[1].replace(",", ""))  # noqa: E731
-        paused = until(lambda: (step := int(told(page)["step"])) == where() and step)
-        time.sleep(1.0)
-        assert int(told(page)["step"]) == paused  # nothing moves
-        page.click('[data-test="step"]')
-        until(lambda: int(told(page)["step"]) == paused + 1 == where())
-        before = until(lambda: told(page)["mean"])
-        page.click('[data-test="step-generator"]')
-        until(lambda: int(told(page)["step"]) == paused + 2)
-        until(lambda: told(page)["mean"] == before)  # the discriminator stood still
-        page.click('[data-test="step-discriminator"]')
-        until(lambda: int(told(page)["step"]) == paused + 3 and told(page)["mean"] != before)
-
-        assert "best" not in told(page)["layers"]
-        page.click('[data-test="layer-best"]')
-        until(lambda: "best" in told(page)["layers"])
-        assert "best" in page.url
-        page.click("h1")
-        page.keyboard.press("s")  # without a mouse, too
-        until(lambda: int(told(page)["step"]) == paused + 4)
-        assert re.search(r"\d", page.inner_text('[data-test="logged"]'))
-
-        page.reload()  # a state is come back to by its address
-        until(lambda: page.locator(TOLD).count() and int(told(page)["step"]) == paused + 4)
-        assert "best" in told(page)["layers"]
-        page.click('[data-test="stop"]')
-        page.wait_for_selector('[data-test="status"]:text("interrupted")')
-        page.wait_for_selector('[data-test="resume"]')
-        page.goto(address.partition("?")[0])
-        assert "interrupted" in page.inner_text('[data-test="runs"]')
-        assert page.outside == []
-        assert page.errors == []
-
-
 def test_a_run_of_the_command_line_is_shown_and_can_be_scrubbed(page, small_gan):
     with studio(small_gan) as (_, address):
         page.goto(address)
@@ -78,6 +29,21 @@ def test_a_run_of_the_command_line_is_shown_and_can_be_scrubbed(page, small_gan)
         until(lambda: told(page)["step"] == "50")
         assert "step=50" in page.url
         assert page.outside == []
+        assert page.errors == []
+
+
+def test_a_page_that_is_quicker_than_the_trainer_gets_all_layers_when_they_are_there(page, tmp_path, made, frame_file):
+    young = made("young", status="running", step=0)
+    with studio(tmp_path) as (_, address):
+        page.goto(address)
+        page.goto(address.partition("?")[0] + "watch/young")
+        page.wait_for_selector('[data-test="layer-ema"]')
+        assert page.locator('[data-test="layer-discriminator"]').count() == 0
+        about = {"kind": "points", "family": "gan", "layers": ["ema", "discriminator"], "limits": [[-3, 3], [-3, 3]]}
+        frame_file(young / "frames" / "latest.npz", step=0, ema=np.zeros((5, 2)), discriminator=np.full((48, 48), 0.25))
+        write_json(young / "frames" / "about.json", about | {"dim": 2, "sigmas": []})
+        page.wait_for_selector('[data-test="layer-discriminator"]')
+        until(lambda: told(page)["mean"] == "0.2500000")
         assert page.errors == []
 
 

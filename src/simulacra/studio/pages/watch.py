@@ -72,9 +72,11 @@ class View:
     """
 
     def __init__(self, studio: Studio, name: str, step: int | None, layers: list[str], level: int) -> None:
-        self.studio, self.name, self.step, self.layers, self.level = studio, name, step, layers, level
+        self.studio, self.name, self.step, self.level = studio, name, step, level
+        self.asked, self.layers = layers, layers
         self.path = studio.library.folder
         self.about: dict[str, Any] = {}
+        self.framed = False  # whether a trainer had begun to tell of it when `about` was read
         self.entry: Entry | None = None
         self.waiting: ui.element | None = None
         self.said = ""
@@ -94,9 +96,10 @@ class View:
             self.entry = self.studio.library.entry(self.name)
             if self.entry.trouble:
                 raise SimulacraError(self.entry.trouble)
+            self.framed = self._has_frames()
             self.about = self.studio.wire.about(self.path)
             if trouble == "" or (trouble is None and self.entry.alive):
-                ready = (self.path / "frames" / "about.json").exists() or read_standing(self.path) is None
+                ready = self.framed or read_standing(self.path) is None
                 if not ready and self.entry.step == 0:
                     raise SimulacraError("")
         except (SimulacraError, OSError) as error:
@@ -109,6 +112,9 @@ class View:
         with self.whole:
             self._show()
         return True
+
+    def _has_frames(self) -> bool:
+        return (self.path / "frames" / "about.json").exists()
 
     def _wait(self, text: str) -> None:
         """Say that the run is not there yet, or why it will not be."""
@@ -131,7 +137,7 @@ class View:
         known = ["real", "density", *self.about.get("layers", ())]
         known = [one for one in known if one != "density" or self.about.get("kind") == "points"]
         first = AT_FIRST.get(self.entry.family, ["real", "ema"])
-        self.layers = [one for one in (self.layers or first) if one in known]
+        self.layers = [one for one in (self.asked or first) if one in known]
         with ui.element("div").classes("line"):
             with ui.element("h1"):
                 ui.label(self.name)
@@ -300,6 +306,9 @@ class View:
             self.status.text, self.where.text = "gone", ""
             for one, shown in ((self.alarm, True), (self.tools, False), (self.over, False)):
                 one.set_visibility(shown)
+            return
+        if not self.framed and self._has_frames():  # the page was quicker than the trainer: there are more layers now
+            self._try()
             return
         entry = self.studio.library.entry(self.name)
         self.entry = entry
