@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint pytest notebooks benchmark clean
@@ -25,7 +25,7 @@ lint: $(STAMP) ## run the linter and the type checker
 	$(BIN)/pyright
 
 # One thread for each process: two threads on matrices as small as the tests' wait for each other longer than they compute.
-pytest: $(STAMP) ## run the tests alone; PYTEST_ARGS="-k codec" picks some, "-n auto" uses all cores
+pytest: $(STAMP) ## run the tests alone, on up to four cores; PYTEST_ARGS="-k codec" picks some, on one
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 notebooks: $(STAMP) ## execute the notebooks in full and write them with their figures to notebooks/*.ipynb

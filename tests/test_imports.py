@@ -23,6 +23,7 @@ STEPS = [
     {"engines"},
     {"diagnosis"},
     {"recording", "ensembles", "settling", "conditioning"},
+    {"trained"},
     {"estimator"},
     {"progress", "synthesizer", "flags", "parsing"},
     {"examining", "verdict"},

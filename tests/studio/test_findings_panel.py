@@ -93,6 +93,21 @@ def test_a_remedy_begins_the_run_again_with_its_changes(small_gan):
         one.try_remedy("small", Finding("mode-collapse", "severe", "", advice="Get more data.")).result()
 
 
+def test_a_remedy_that_only_draws_otherwise_copies_the_weights_and_is_judged(tmp_path, tiny):
+    from simulacra import Diffusion, open_run
+
+    Diffusion(**tiny("diffusion", sampling_steps=3)).fit("toy:ring", out=tmp_path / "hasty")
+    one = seeker(tmp_path)
+    found = Finding("too-few-sampling-steps", "severe", "", remedy={"sampling_steps": 6}, advice="Take more steps.")
+    assert one.try_remedy("hasty", found).result() == "hasty-remedy"
+    before, after = open_run(tmp_path / "hasty"), open_run(tmp_path / "hasty-remedy")
+    assert (before.config_.sampling_steps, after.config_.sampling_steps) == (3, 6)
+    same = after.sample(5, sampling_steps=3)
+    assert (before.sample(5) == same).all()
+    assert one.library.entry("hasty-remedy").verdict
+    assert one.remedies["hasty", found.code] == "hasty-remedy"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -114,6 +114,18 @@ def test_a_hundred_thousand_lines_are_thinned_and_keep_their_shape(tmp_path):
     assert curves.read() == 0
 
 
+def test_how_fast_a_family_learns_is_known_from_runs_on_the_same_data_or_else_on_such_data(tmp_path, made):
+    library = Library(tmp_path)
+    assert library.rate("gan", "toy:ring", "points") is None
+    made("one", events=[line(step, rate=rate) for step, rate in ((1, 5.0), (2, 40.0), (3, 41.0))])
+    assert library.rate("gan", "toy:ring", "points") == (40.0, "toy:ring")
+    assert library.rate("gan", "toy:moons", "points") == (40.0, "toy:ring")
+    assert library.rate("vae", "toy:ring", "points") is None
+    assert library.rate("gan", "digits", "images") is None
+    made("silent", created="2026-02-01T00:00:00Z")  # newer, and nothing was logged
+    assert library.rate("gan", "toy:ring", "points") == (40.0, "toy:ring")
+
+
 def test_pictures_are_kept_frames_or_else_snapshots(tmp_path, frame_file):
     frame_file(tmp_path / "samples" / "00000010.npz", values=np.zeros((2, 2)))
     assert frame_steps(tmp_path) == [10]

@@ -46,6 +46,7 @@ def start_a_gan_and_watch(page):
     page.wait_for_selector('[data-test="toy:moons"][aria-pressed="true"]')
     page.fill('[data-test="option-steps"]', "500000")
     page.wait_for_url(re.compile(r"source=toy%3Amoons.*500000"))  # all of it is in the address
+    assert page.inner_text('[data-test="estimate"]').startswith("takes about 69 min on a machine like")
     page.click('[data-test="start"]')
     page.wait_for_url("**/watch/toy-moons-gan*")
     until(lambda: page.locator(TOLD).count() and int(told(page)["drawn"]) >= 3)
@@ -96,6 +97,7 @@ def provoke_collapse(page, home):
     """By a link such as a teacher sends: a game that is known to lose modes. Returns the run's name."""
     options = quote(json.dumps(ZOO["mode-collapse"].options))
     page.goto(f"{home}?source=toy%3Aring&family=gan&options={options}")
+    assert page.inner_text('[data-test="estimate"]').endswith("as fast as the run on toy:moons")
     page.click('[data-test="start"]')
     page.wait_for_url("**/watch/toy-ring-gan")
     page.wait_for_selector('[data-test="status"]:text("finished")', timeout=180_000)

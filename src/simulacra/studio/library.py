@@ -159,14 +159,16 @@ class Library:
         """
         return _findings(self.path(name))
 
-    def rate(self, family: str, source: str) -> float | None:
-        """Steps a second of the newest run of the same family on the same data; None where there is none."""
-        for entry in self.entries():
-            if entry.family == family and entry.data == source and entry.step:
-                rows = self.curves(entry.name).rows
-                rates = sorted(row["rate"] for row in rows if row.get("rate", 0) > 0)
-                if rates:
-                    return rates[len(rates) // 2]
+    def rate(self, family: str, source: str, kind: str) -> tuple[float, str] | None:
+        """Steps a second of the newest run of a family on the same data, else on data of the same kind; and its data.
+
+        None where there is no such run.
+        """
+        alike = [entry for entry in self.entries() if (entry.family, entry.kind) == (family, kind) and entry.step]
+        for entry in sorted(alike, key=lambda one: one.data not in (source, Path(source).name)):
+            rates = sorted(row["rate"] for row in self.curves(entry.name).rows if row.get("rate", 0) > 0)
+            if rates:
+                return rates[len(rates) // 2], entry.data
         return None
 
     def _folders(self, folder: Path, depth: int) -> Iterator[Path]:
