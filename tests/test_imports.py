@@ -1,6 +1,7 @@
 """What imports what: one way, nothing heavy at the door, nothing unpickled."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_the_door_is_light(command):
     code = f"{command}\nimport sys; print('HEAVY', [name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip().endswith("HEAVY []")
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_threads_that_wait_go_to_sleep_unless_somebody_said_otherwise(given, held):
+    code = "import os, simulacra; print(os.environ.get('GOMP_SPINCOUNT'))"
+    env = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env | given)
+    assert out.stdout.strip() == held
 
 
 def test_people_are_served_without_torch():
