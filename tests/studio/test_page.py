@@ -32,6 +32,23 @@ def test_a_run_of_the_command_line_is_shown_and_can_be_scrubbed(page, small_gan)
         assert page.errors == []
 
 
+def test_of_a_table_marginals_are_shown_and_how_well_a_detector_tells_its_rows(page, tmp_path, tiny):
+    from simulacra import VAE
+
+    rng = np.random.default_rng(0)
+    lines = [f"{age},{'yes' if age > 50 else 'no'},{age / 3:.2f}" for age in rng.integers(20, 80, 300)]
+    (tmp_path / "rows.csv").write_text("\n".join(["age,old,third", *lines]) + "\n")
+    VAE(**tiny("vae", steps=40)).fit(tmp_path / "rows.csv", out=tmp_path / "runs" / "rows")
+    with studio(tmp_path / "runs") as (_, address):
+        page.goto(address)
+        page.goto(address.partition("?")[0] + "watch/rows")
+        until(lambda: page.locator(TOLD).count() and told(page)["points"] == "3")  # columns
+        until(lambda: re.search(r"AUC of a detector 0\.\d", page.inner_text('[data-test="logged"]')))
+        told_area = float(re.search(r"detector (0\.\d+)", page.inner_text('[data-test="logged"]'))[1])
+        assert 0.6 < told_area <= 1  # 40 steps of a tiny network deceive nobody
+        assert (page.outside, page.errors) == ([], [])
+
+
 def test_a_page_that_is_quicker_than_the_trainer_gets_all_layers_when_they_are_there(page, tmp_path, made, frame_file):
     young = made("young", status="running", step=0)
     with studio(tmp_path) as (_, address):

@@ -68,7 +68,7 @@ def chart(
         if logarithmic:
             at, values = at[values > 0], values[values > 0]
         colour = COLOURS.get(name.partition("/")[0], CYCLE[k % len(CYCLE)]) if _alone(name, names) else CYCLE[k % 5]
-        plain = {"type": "line", "showSymbol": False, "silent": True, "animation": False}
+        plain = {"type": "line", "showSymbol": len(values) == 1, "silent": True, "animation": False}
         if len(values) and share:
             series.append(
                 {**plain, "data": _pairs(at, values), "lineStyle": {"color": colour, "width": 1, "opacity": 0.25}}
