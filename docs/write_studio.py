@@ -16,27 +16,36 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from simulacra import VAE, Diffusion
+from simulacra import VAE, Diffusion, open_run
+from simulacra.files import write_json
 from simulacra.studio.trainer import conduct
+from simulacra.zoo import ZOO
 
 HERE = Path(__file__).resolve().parent / "studio"
 CHROMIUM = "/usr/bin/chromium"
 LARGEST = 150_000  # bytes of a picture
 VIEWS = {
-    "start": ("?source=toy:moons&family=gan", '[data-test="start"]'),
-    "watch": ("watch/ring-gan?layers=real,ema,discriminator,best", '[data-test="told"][data-step="1000"]'),
-    "explore": ("explore/ring-vae", '[data-test="moved"][data-pending="0"]'),
-    "compare": ("compare?run=ring-gan&run=ring-vae&run=ring-diffusion", '[data-test="curves"]'),
-}
-"""View -> where it is, and what stands on it when it is ready."""
+    "start": ("?source=toy:moons&family=gan", ['[data-test="draw"]', '[data-test="shape-face"]'], '[data-strokes="4"]'),
+    "watch": (
+        "watch/ring-gan?layers=real,ema,discriminator,best", [], '[data-test="told"][data-step="1000"]',
+    ),
+    "findings": ("watch/collapsed-gan", ['summary:has-text("and its picture")'], '[data-finding="mode-collapse"] img'),
+    "explore": ("explore/ring-vae", [], '[data-test="moved"][data-pending="0"]'),
+    "compare": ("compare?run=ring-gan&run=ring-vae&run=ring-diffusion", [], '[data-test="curves"]'),
+}  # fmt: skip
+"""View -> where it is, what is pressed there, and what stands on it when it is ready."""
 
 
 def train(folder: Path) -> None:
-    """Three small runs on the ring, one of each family; the GAN as the studio trains it."""
-    VAE(steps=400).fit("toy:ring", out=folder / "ring-vae")
+    """Small runs on the ring, one of each family, the GAN as the studio trains it; and a GAN that loses modes."""
+    VAE(steps=3000).fit("toy:ring", out=folder / "ring-vae")
     Diffusion(steps=400).fit("toy:ring", out=folder / "ring-diffusion")
     request = {"source": "toy:ring", "family": "gan", "options": {"steps": 1000}, "evaluate": False}
     conduct(folder / "ring-gan", request)
+    collapsed = ZOO["mode-collapse"]
+    collapsed.grow(folder / "collapsed-gan")
+    findings = [one.to_json() for one in collapsed.diagnose(open_run(folder / "collapsed-gan"))]
+    write_json(folder / "collapsed-gan" / "findings.json", findings)
 
 
 def shoot(page: Any, name: str) -> None:
@@ -72,10 +81,15 @@ def main() -> None:
                 page.set_default_timeout(120_000)
                 page.goto(address)
                 for view in views:
-                    place, ready = VIEWS[view]
+                    place, pressed, ready = VIEWS[view]
                     page.goto(address.partition("?")[0] + place)
+                    for button in pressed:
+                        page.click(button)
                     page.wait_for_selector(ready)
                     page.wait_for_timeout(3000)  # charts and pictures are drawn
+                    if view == "findings":
+                        page.locator('[data-test="findings"]').scroll_into_view_if_needed()
+                        page.evaluate("window.scrollBy(0, 700)")
                     shoot(page, f"{view}-{scheme}" if width == 1280 else f"{view}-narrow")
                 context.close()
         finally:
