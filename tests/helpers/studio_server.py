@@ -5,9 +5,28 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 CHROMIUM = Path("/usr/bin/chromium")
+STUDIO = pytest.mark.skipif(find_spec("nicegui") is None, reason='an extra: pip install "simulacra[studio]"')
+BROWSER = [
+    STUDIO,
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("playwright") is None, reason="pip install playwright"),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+"""Marks of tests that look at the studio in a browser; a file of such tests has them as its pytestmark."""
+
+
+def browsed(test):
+    """A test that looks at the studio in a browser, in a file of others."""
+    for mark in BROWSER:
+        test = mark(test)
+    return test
 
 
 @contextmanager

@@ -60,11 +60,10 @@ def frame_file():
 
 @pytest.fixture(scope="module")  # while it is open, no test can run a loop of its own
 def browser():
-    """Debian's Chromium without a window; tests that ask for it are skipped where it is missing."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}: apt install chromium")
-    with sync_api.sync_playwright() as playwright:
+    """Debian's Chromium without a window; tests that ask for it have the marks `studio_server.BROWSER`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield browser
         browser.close()

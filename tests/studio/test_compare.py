@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from studio_server import CHROMIUM, studio, until
+from studio_server import browsed, studio, until
 
 from simulacra.studio.comparing import MOST, address, chart, known, step_at, table
 from simulacra.studio.library import Library
@@ -105,12 +105,8 @@ def test_the_address_holds_the_runs_and_leaves_out_what_is_not_there(tmp_path, m
     assert len(troubles) == 2
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@browsed
 def test_one_slider_moves_all_timelines(page, tmp_path, tiny):
-    pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-    pytest.importorskip("playwright", reason="pip install playwright")
     from simulacra import GAN, VAE
 
     GAN(**tiny("gan", steps=60)).fit("toy:ring", out=tmp_path / "small")

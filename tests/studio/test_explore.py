@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from studio_server import CHROMIUM, studio, until
+from studio_server import browsed, studio, until
 
 from simulacra import GAN, VAE, Diffusion
 from simulacra.errors import SimulacraError, UnsupportedError
@@ -205,24 +205,9 @@ def test_the_ways_to_a_model_answer_briefly_and_refuse_in_words(runs):
 
 # --- the page ---------------------------------------------------------------------------------------------------
 
-BROWSER = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
-
-def browsed(test):
-    """A test that needs the page and a browser."""
-    for mark in BROWSER:
-        test = mark(test)
-    return test
-
 
 @browsed
 def test_a_picture_follows_the_hand_and_samples_are_downloaded(page, runs):
-    pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-    pytest.importorskip("playwright", reason="pip install playwright")
     with studio(runs) as (_, address):
         page.goto(address)
         home = address.partition("?")[0]

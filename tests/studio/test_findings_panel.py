@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from studio_server import CHROMIUM, studio, until
+from studio_server import browsed, studio, until
 
 from simulacra.diagnosis.finding import Evidence, Finding, Plot
 from simulacra.errors import SimulacraError
@@ -108,12 +108,8 @@ def test_a_remedy_that_only_draws_otherwise_copies_the_weights_and_is_judged(tmp
     assert one.remedies["hasty", found.code] == "hasty-remedy"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@browsed
 def test_the_remedy_is_trained_beside_the_failing_run(page, tmp_path, tiny):
-    pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-    pytest.importorskip("playwright", reason="pip install playwright")
     from simulacra import GAN
 
     GAN(**tiny("gan", steps=30)).fit("toy:ring", out=tmp_path / "failing")

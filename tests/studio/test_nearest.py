@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from studio_server import browsed, studio, told, until
 
 from simulacra.data import load
 from simulacra.errors import SimulacraError
@@ -46,12 +47,8 @@ def test_points_have_no_pictures(small_gan):
         Nearest().find(small_gan / "small", b"x")
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@browsed
 def test_they_are_shown_when_the_mouse_or_a_key_chooses_a_picture(page, digits_run):
-    pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-    from studio_server import studio, told, until
-
     with studio(digits_run) as (_, address):
         page.goto(address)
         page.goto(address.partition("?")[0] + "watch/digits")

@@ -4,17 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from studio_server import CHROMIUM, studio, told, until
+from studio_server import BROWSER, studio, told, until
 
 from simulacra.files import write_json
 
-pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt install chromium"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = BROWSER
 
 TOLD = '[data-test="told"]'
 

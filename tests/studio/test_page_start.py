@@ -3,11 +3,9 @@
 import re
 
 import numpy as np
-import pytest
-from studio_server import studio, told, until
+from studio_server import BROWSER, studio, told, until
 
-pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = BROWSER
 
 
 def test_a_density_is_drawn_and_learned(page, tmp_path):

@@ -6,12 +6,11 @@ import signal
 from contextlib import suppress
 
 import pytest
-from studio_server import studio, told, until
+from studio_server import BROWSER, studio, told, until
 
 from simulacra.studio.protocol import read_standing
 
-pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = BROWSER
 NAME = "toy-ring-gan"
 ALARM = '[data-test="alarm"]'
 

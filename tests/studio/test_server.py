@@ -1,6 +1,7 @@
 """The server as a process: what it answers, to whom, and that nothing it sends names another machine."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,20 +9,20 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from studio_server import STUDIO, studio
 
-pytest.importorskip("nicegui", reason='the studio is an extra: pip install "simulacra[studio]"')
-
-from studio_server import studio
+pytestmark = STUDIO
 
 
 @pytest.fixture(scope="module")
-def served(small_gan):
+def served(small_gan, tmp_path_factory):
     """A browser's session with a studio: (client that has the cookie, base address, token)."""
-    report = small_gan / "small" / "report.html"
-    report.write_text("<p>report</p>")
-    (small_gan / "secret.html").write_text("secret")
-    (small_gan / "small" / "evaluation.json").symlink_to(small_gan / "secret.html")
-    with studio(small_gan) as (_, address):
+    folder = tmp_path_factory.mktemp("served") / "runs"
+    shutil.copytree(small_gan, folder)
+    (folder / "small" / "report.html").write_text("<p>report</p>")
+    (folder / "secret.html").write_text("secret")
+    (folder / "small" / "evaluation.json").symlink_to(folder / "secret.html")
+    with studio(folder) as (_, address):
         parts = urlsplit(address)
         base = f"{parts.scheme}://{parts.netloc}"
         with httpx.Client(base_url=base, follow_redirects=True) as client:
