@@ -45,7 +45,7 @@ def train(folder: Path) -> None:
     collapsed = ZOO["mode-collapse"]
     collapsed.grow(folder / "collapsed-gan")
     findings = [one.to_json() for one in collapsed.diagnose(open_run(folder / "collapsed-gan"))]
-    write_json(folder / "collapsed-gan" / "findings.json", findings)
+    write_json(folder / "collapsed-gan" / "findings.json", {"findings": findings})
 
 
 def shoot(page: Any, name: str) -> None:

@@ -32,7 +32,7 @@ def seen(one, name, seconds=60.0):
 
 def test_findings_are_read_where_they_are_written(tmp_path, made):
     made("judged", evaluation={"findings": [FOUND.to_json()]})
-    write_json(made("diagnosed") / "findings.json", [FOUND.to_json()])
+    write_json(made("diagnosed") / "findings.json", {"findings": [FOUND.to_json()]})
     made("fine", evaluation={"findings": []})
     made("unseen")
     one = seeker(tmp_path)
@@ -113,7 +113,7 @@ def test_the_remedy_is_trained_beside_the_failing_run(page, tmp_path, tiny):
     from simulacra import GAN
 
     GAN(**tiny("gan", steps=30)).fit("toy:ring", out=tmp_path / "failing")
-    write_json(tmp_path / "failing" / "findings.json", [FOUND.to_json()])
+    write_json(tmp_path / "failing" / "findings.json", {"findings": [FOUND.to_json()]})
     with studio(tmp_path) as (_, address):
         page.goto(address)
         home = address.partition("?")[0]

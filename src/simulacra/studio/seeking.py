@@ -242,7 +242,7 @@ def _written(path: Path) -> list[Finding] | None:
     if not path.is_file():
         return None
     found = read_json(path)
-    found = found.get("findings") if isinstance(found, dict) else found
+    found = found.get("findings") if isinstance(found, dict) else None
     return None if not isinstance(found, list) else [Finding.from_json(one) for one in found]
 
 
