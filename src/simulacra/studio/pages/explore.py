@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 STYLE = (Path(__file__).parents[1] / "static" / "explore.css").read_text()
-FIRST_DRAWN = {"images": 64, "points": 1000, "tables": 200}
-SHOWN_POINTS = 4000
 HELP = {
     "plane": (
         "Left a plane of the latent space, right what stands at the ring. Drag it: a model that has learned changes "

@@ -130,9 +130,9 @@ class Sampling:
         self.result.clear()
         with self.result:
             if kind == "images":
-                png = await self._ask(lambda explorer: explorer.file(samples[:256], ".png"))
+                png = await self._ask(lambda explorer: explorer.file(samples[:MOST_SHOWN], ".png"))
                 shown = ui.element("img").props(f'src="data:image/png;base64,{base64.b64encode(png).decode()}"')
-                shown.props(f'alt="{min(len(samples), 256)} samples in a grid" data-test="grid"')
+                shown.props(f'alt="{min(len(samples), MOST_SHOWN)} samples in a grid" data-test="grid"')
             elif kind == "points":
                 values = await self._ask(lambda explorer: explorer.shown(samples[:SHOWN_POINTS]))
                 ui.echart(_scatter(values, self.about["limits"])).classes("chart").style(
