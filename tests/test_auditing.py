@@ -11,7 +11,6 @@ from simulacra import cli_tables, synthesizer
 from simulacra.auditing import audit, record_losses
 from simulacra.audits import Audit, judge
 from simulacra.data.split import split_rows
-from simulacra.data.tables.attack_figures import attack_figure
 from simulacra.data.tables.origin import file_rows
 from simulacra.errors import SimulacraError, UnsupportedError
 
@@ -109,7 +108,6 @@ def test_the_table_has_every_attack_and_attacker(of_copy):
         assert attack.title in text
         assert attack.threat in text
     assert "overfitting check (distance to nearest row)" in text
-    assert attack_figure(of_copy).axes
 
 
 def test_a_secret_column_is_attacked_by_name(model):
