@@ -66,8 +66,9 @@ def plot(spec: Plot, title: str = "", caption: str = "") -> Picture:
         for k, (name, values) in enumerate(spec.series.items()):
             heights = [np.nan if value is None else value for value in values]
             axes.bar(at + (k - (len(spec.series) - 1) / 2) * width, heights, width, label=name, color=_colour(name, k))
-        lines = [fill(str(name), max(6, 42 // max(len(spec.x), 1)), max_lines=3, placeholder="…") for name in spec.x]
         turned = len(spec.x) > 7
+        room, most = (16, 1) if turned else (max(6, 42 // max(len(spec.x), 1)), 3)
+        lines = [fill(str(name), room, max_lines=most, placeholder="…") for name in spec.x]
         axes.set_xticks(at, lines, rotation=50 if turned else 0, ha="right" if turned else "center", parse_math=False)
         axes.grid(False, axis="x")
     else:
