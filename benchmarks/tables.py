@@ -207,7 +207,7 @@ def path_of(args: argparse.Namespace, case: str, seed: int) -> Path:
 
 def measured(case: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Figures of the rows of a run, their floor and their baseline."""
-    from simulacra.data.tables.conforming import conform
+    from simulacra.data.tables.files.conforming import conform
     from simulacra.evaluation import references
 
     dataset = adult()

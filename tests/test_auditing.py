@@ -11,7 +11,7 @@ from simulacra import cli_tables, synthesizer
 from simulacra.auditing import audit, record_losses
 from simulacra.audits import Audit, judge
 from simulacra.data.split import split_rows
-from simulacra.data.tables.origin import file_rows
+from simulacra.data.tables.files.origin import file_rows
 from simulacra.errors import SimulacraError, UnsupportedError
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulacra.audits import Audit, Exposed, judge
-from simulacra.data.tables.privacy import MODEL, ROWS, Attack
+from simulacra.data.tables.privacy.intervals import MODEL, ROWS, Attack
 from simulacra.errors import SimulacraError, UnsupportedError, suggest
 from simulacra.evaluation import labels_for
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset, Split
-    from simulacra.data.tables.likeness import Coded
+    from simulacra.data.tables.privacy.likeness import Coded
     from simulacra.data.tables.table import Table
     from simulacra.synthesizer import Synthesizer
 
@@ -47,8 +47,8 @@ def audit(
         UnsupportedError: If the model learned pictures.
         SimulacraError: If there are too few held-out rows, or no such column.
     """
-    from simulacra.data.tables import attacks, copies, membership
-    from simulacra.data.tables.likeness import code
+    from simulacra.data.tables.privacy import attacks, copies, membership
+    from simulacra.data.tables.privacy.likeness import code
 
     dataset = model.dataset_
     if dataset.kind == "images":
@@ -183,7 +183,7 @@ def _on_file(
     rng: np.random.Generator,
 ) -> list[Attack]:
     """Membership by the loss of the model on each row; the three parts are members, controls and reference."""
-    from simulacra.data.tables import membership
+    from simulacra.data.tables.privacy import membership
 
     *losses, usual = (record_losses(model, split.values, split.labels, rows=rows, seed=seed) for split, rows in places)
     threat = "Has the model file and other people's real rows, and asks whether it knows a row better than rows alike."
@@ -233,7 +233,7 @@ def _exposed(
 ) -> tuple[Exposed, ...]:  # fmt: skip
     """The most exposed tenth of the training rows."""
     most = np.argsort(-exposure, kind="stable")[: max(1, len(exposure) // 10)]
-    from simulacra.data.tables.origin import file_rows
+    from simulacra.data.tables.files.origin import file_rows
 
     ordered = np.sort(harmless)
     share = 1 - np.searchsorted(ordered, exposure[most], "left") / len(ordered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from simulacra.data.tables.privacy import CHECK, MODEL, ROWS, Attack
+from simulacra.data.tables.privacy.intervals import CHECK, MODEL, ROWS, Attack
 from simulacra.errors import SimulacraError
 from simulacra.files import finite, read_json, write_json
 from simulacra.verdict import show

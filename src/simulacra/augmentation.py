@@ -107,7 +107,7 @@ def _check(ratio: float, seeds: int, replicates: int, precision: float) -> None:
 
 def _whole(dataset: Dataset, source: Any) -> Table:
     """All rows, in the order of the source where that can be had."""
-    from simulacra.data.tables.origin import origin
+    from simulacra.data.tables.files.origin import origin
     from simulacra.data.tables.table import Table
 
     found = origin(dataset, source)
@@ -161,7 +161,7 @@ def _proved(
     dataset: Dataset, target: str, pool: Mapping[Any, Table], missing: Mapping[Any, int], seed: int, seeds: int,
     precision: float, progress: Report | None, seconds: dict[str, float],
 ) -> dict[str, list[Any]]:  # fmt: skip
-    from simulacra.data.tables.baselines import interpolated
+    from simulacra.data.tables.measures.baselines import interpolated
     from simulacra.data.tables.rebalancing import TITLES, prove
 
     train, test = dataset.train.values, dataset.holdout.values

@@ -51,7 +51,7 @@ def rows_where(
         model: What draws.
         codec: Of its table.
         n: How many.
-        where: Conditions as `simulacra.data.tables.conditions.parse_conditions` takes them.
+        where: Conditions as `simulacra.data.tables.coding.conditions.parse_conditions` takes them.
         family: Of the model.
         seed: Of the rows.
         progress: Told how many rows there are, and n.
@@ -60,8 +60,8 @@ def rows_where(
     Raises:
         SimulacraError: If a column or value is unknown, or the conditions are hardly ever met.
     """
-    from simulacra.data.tables.conditions import holds, parse_conditions
-    from simulacra.data.tables.known import settled
+    from simulacra.data.tables.coding.conditions import holds, parse_conditions
+    from simulacra.data.tables.coding.known import settled
 
     conditions = parse_conditions(where, codec)
     kept: list[Table] = []

@@ -86,7 +86,7 @@ class DataFlags:
                        progress=progress, roles=self.roles or None, drop=self.drop or None, sep=self.sep,
                        target=self.target)  # fmt: skip
         if dataset.schema is not None:
-            from simulacra.data.tables.roles import describe_schema
+            from simulacra.data.tables.files.roles import describe_schema
 
             say(describe_schema(dataset.schema))
         for note in dataset.notes:

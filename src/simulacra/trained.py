@@ -177,7 +177,7 @@ class Trained:
 
     def _table(self, frame: Any) -> Any:
         """Rows as a Table of the columns that the model learned."""
-        from simulacra.data.tables.conforming import conform
+        from simulacra.data.tables.files.conforming import conform
 
         return conform(frame, self.codec_.schema)
 
@@ -185,7 +185,7 @@ class Trained:
         """Values as people passed them in: a Table becomes a frame of its schema's kind."""
         if isinstance(values, np.ndarray):
             return values
-        from simulacra.data.tables.frames import to_native
+        from simulacra.data.tables.files.frames import to_native
 
         return to_native(values)
 

@@ -99,7 +99,7 @@ def detector_area(real: Any, made: Any, seed: int = 0) -> float:
         seed: Of which rows are taken.
     """
     from simulacra.data.estimate import choose
-    from simulacra.data.tables.trees import area, classifier, features
+    from simulacra.data.tables.measures.trees import area, classifier, features
 
     n = min(len(real), len(made), ROWS)
     if n < 20:

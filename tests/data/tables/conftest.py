@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from simulacra.data.tables import discrete
+from simulacra.data.tables.coding import discrete
 from simulacra.data.tables.schema import Column, Role, Schema
 from simulacra.data.tables.table import Table
 

@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simulacra.data.tables import attacks, copies, membership
-from simulacra.data.tables.likeness import code, nearest
-from simulacra.data.tables.privacy import (
+from simulacra.data.tables.privacy import attacks, copies, membership
+from simulacra.data.tables.privacy.intervals import (
     Interval,
     auc_interval,
     mean_interval,
@@ -16,6 +15,7 @@ from simulacra.data.tables.privacy import (
     true_positives,
     wilson,
 )
+from simulacra.data.tables.privacy.likeness import code, nearest
 from simulacra.data.tables.schema import Column, Schema
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError

@@ -10,8 +10,8 @@ from scipy.stats import kstest
 
 from simulacra.data.split import Split
 from simulacra.data.tables.codec import Codec
-from simulacra.data.tables.continuous import Continuous
-from simulacra.data.tables.discrete import Discrete
+from simulacra.data.tables.coding.continuous import Continuous
+from simulacra.data.tables.coding.discrete import Discrete
 from simulacra.errors import SimulacraError
 from simulacra.space import Batch
 

@@ -6,8 +6,8 @@ import pytest
 
 from simulacra.data.split import Split
 from simulacra.data.tables.codec import Codec
-from simulacra.data.tables.conditions import Condition, holds, parse_conditions
-from simulacra.data.tables.known import settled
+from simulacra.data.tables.coding.conditions import Condition, holds, parse_conditions
+from simulacra.data.tables.coding.known import settled
 from simulacra.errors import SimulacraError
 
 pytestmark = pytest.mark.usefixtures("ages_are_numbers")

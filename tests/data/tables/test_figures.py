@@ -12,8 +12,8 @@ import pytest
 import simulacra as sim
 from simulacra.data.split import Dataset, Split
 from simulacra.data.tables import figures, metrics
-from simulacra.data.tables.baselines import independent_columns
 from simulacra.data.tables.codec import Codec
+from simulacra.data.tables.measures.baselines import independent_columns
 from simulacra.data.tables.plots import Panel, associations
 from simulacra.data.tables.table import Table
 from simulacra.evaluation import evaluate

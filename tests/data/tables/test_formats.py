@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from simulacra.data.tables.datetimes import find_datetimes
-from simulacra.data.tables.formats import find_numbers, repr_scientific, write_csv
-from simulacra.data.tables.frames import Incoming
+from simulacra.data.tables.files.datetimes import find_datetimes
+from simulacra.data.tables.files.formats import find_numbers, repr_scientific, write_csv
+from simulacra.data.tables.files.frames import Incoming
+from simulacra.data.tables.files.roles import to_table
 from simulacra.data.tables.loading import read
-from simulacra.data.tables.roles import to_table
 
 DATA = os.environ.get("SIMULACRA_DATA")
 

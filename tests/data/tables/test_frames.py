@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra.data.tables.conforming import conform
-from simulacra.data.tables.frames import from_frame, to_native
-from simulacra.data.tables.roles import to_table
+from simulacra.data.tables.files.conforming import conform
+from simulacra.data.tables.files.frames import from_frame, to_native
+from simulacra.data.tables.files.roles import to_table
 from simulacra.errors import SimulacraError
 
 
@@ -88,8 +88,8 @@ def test_pandas_works_without_pyarrow():
 import sys
 sys.modules["pyarrow"] = None
 import numpy as np, pandas as pd
-from simulacra.data.tables.frames import from_frame, to_native
-from simulacra.data.tables.roles import to_table
+from simulacra.data.tables.files.frames import from_frame, to_native
+from simulacra.data.tables.files.roles import to_table
 frame = pd.DataFrame({
     "a": np.arange(12) % 5, "b": ["x", "y", None] * 4, "c": pd.date_range("2020", periods=12, tz="UTC"),
     "d": pd.Categorical(["u", "v"] * 6), "e": pd.array([1, None] * 6, dtype="Int64"), "f": [0.5, np.nan] * 6})

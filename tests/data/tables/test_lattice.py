@@ -6,7 +6,7 @@ import pytest
 
 from simulacra.data.split import Split
 from simulacra.data.tables.codec import Codec
-from simulacra.data.tables.lattice import Lattice, dtype_of
+from simulacra.data.tables.coding.lattice import Lattice, dtype_of
 from simulacra.space import Batch
 
 

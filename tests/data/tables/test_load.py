@@ -164,7 +164,7 @@ def test_categories_that_few_rows_share_are_not_in_what_is_saved():
 
 
 def test_wine_comes_and_goes_as_a_frame():
-    from simulacra.data.tables.frames import to_native
+    from simulacra.data.tables.files.frames import to_native
 
     wine = load_wine(as_frame=True).frame
     back = to_native(load(wine).train.values)

@@ -11,13 +11,13 @@ import pytest
 
 from simulacra.data.split import Dataset, Split
 from simulacra.data.tables import metrics
-from simulacra.data.tables.baselines import Mixture, independent_columns, interpolated, mixed, training_rows
 from simulacra.data.tables.codec import Codec
-from simulacra.data.tables.detection import detect
-from simulacra.data.tables.manifold import Embedding, alpha_beta, equal_rows
+from simulacra.data.tables.measures.baselines import Mixture, independent_columns, interpolated, mixed, training_rows
+from simulacra.data.tables.measures.detection import detect
+from simulacra.data.tables.measures.manifold import Embedding, alpha_beta, equal_rows
+from simulacra.data.tables.measures.trees import area, features
+from simulacra.data.tables.measures.utility import Target
 from simulacra.data.tables.table import Table
-from simulacra.data.tables.trees import area, features
-from simulacra.data.tables.utility import Target
 from simulacra.evaluation import evaluate
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra.data.tables import reading
-from simulacra.data.tables.reading import read_table
+from simulacra.data.tables.files import reading
+from simulacra.data.tables.files.reading import read_table
 from simulacra.errors import SimulacraError
 
 ROWS = [["Zoë", "1", "x, y"], ["Bjørn", "2", 'say "hi"'], ["Łukasz", "3", "two\nlines"]] * 5

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
-from simulacra.data.tables.frames import Incoming, from_frame
-from simulacra.data.tables.roles import describe_schema, to_table
+from simulacra.data.tables.files.frames import Incoming, from_frame
+from simulacra.data.tables.files.roles import describe_schema, to_table
 from simulacra.data.tables.schema import Schema
 from simulacra.errors import SimulacraError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from two_tables import NUMBERS, REAL, SAMPLES, WORDS
 
-from simulacra.data.tables.shapes import Codebook, Shapes, Trends
+from simulacra.data.tables.measures.shapes import Codebook, Shapes, Trends
 
 # python tests/helpers/two_tables.py, with sdmetrics 0.32
 SHAPES = {
@@ -93,7 +93,7 @@ def test_of_very_many_pairs_a_drawn_part_stands_for_all(table_of, monkeypatch):
         for p in ([0.3, 0.3, 0.4], [0.5, 0.3, 0.2])
     )
     whole = Trends(real)(other)
-    monkeypatch.setattr("simulacra.data.tables.shapes.MOST_PAIRS", 20)
+    monkeypatch.setattr("simulacra.data.tables.measures.shapes.MOST_PAIRS", 20)
     part, again = Trends(real, seed=1), Trends(real, seed=1)
     assert (part.measured, part.total, len(whole.each)) == (20, 78, 78)
     assert part(other).mean.value == pytest.approx(whole.mean.value, abs=0.03)
@@ -105,7 +105,7 @@ def test_pairs_of_very_many_values_are_counted_without_a_cell_for_each(table_of,
     rng = np.random.default_rng(0)
     real, other = (table_of({name: rng.integers(0, 40, 500).astype(str) for name in ("a", "b")}) for _ in range(2))
     dense = Trends(real)(other).each
-    monkeypatch.setattr("simulacra.data.tables.shapes._DENSE", 1)
+    monkeypatch.setattr("simulacra.data.tables.measures.shapes._DENSE", 1)
     assert Trends(real)(other).each == pytest.approx(dense)
 
 

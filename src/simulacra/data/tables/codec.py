@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from simulacra.data.tables.continuous import Continuous
-from simulacra.data.tables.discrete import RARE, Discrete, is_few
-from simulacra.data.tables.identifiers import Identifier, mix
-from simulacra.data.tables.lattice import Lattice
-from simulacra.data.tables.quantiles import K
+from simulacra.data.tables.coding.continuous import Continuous
+from simulacra.data.tables.coding.discrete import RARE, Discrete, is_few
+from simulacra.data.tables.coding.identifiers import Identifier, mix
+from simulacra.data.tables.coding.lattice import Lattice
+from simulacra.data.tables.coding.quantiles import K
 from simulacra.data.tables.schema import Column, Schema
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulacra.data import Split
-    from simulacra.data.tables.conditions import Condition
+    from simulacra.data.tables.coding.conditions import Condition
 
 Coder = Continuous | Discrete | Identifier
 CODERS: dict[str, type[Coder]] = {"continuous": Continuous, "discrete": Discrete, "identifier": Identifier}
@@ -161,13 +161,13 @@ class Codec:
 
     def known(self, conditions: Sequence[Condition], n: int) -> Known:
         """What conditions say of n rows in model space, as arrays: see `conditions.known`."""
-        from simulacra.data.tables.known import known
+        from simulacra.data.tables.coding.known import known
 
         return known(self, conditions, n)
 
     def known_cells(self, table: Table) -> Known:
         """The cells of a table that are not missing, as given; missing ones may not come out missing."""
-        from simulacra.data.tables.known import known_cells
+        from simulacra.data.tables.coding.known import known_cells
 
         return known_cells(self, table)
 

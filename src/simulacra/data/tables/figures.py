@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from simulacra.data.drawing import Listing, Picture
 from simulacra.data.tables import plots
+from simulacra.data.tables.measures.shapes import Shapes, number_columns, word_columns
 from simulacra.data.tables.plots import Panel
-from simulacra.data.tables.shapes import Shapes, number_columns, word_columns
 
 if TYPE_CHECKING:
     from simulacra.data.tables.table import Table

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from simulacra.data.split import Dataset, Split, split_rows
-from simulacra.data.tables.formats import MISSING
-from simulacra.data.tables.frames import Incoming, from_frame
-from simulacra.data.tables.guessing import MOST_CLASSES
-from simulacra.data.tables.reading import read_table
-from simulacra.data.tables.roles import SHARED, to_table
+from simulacra.data.tables.files.formats import MISSING
+from simulacra.data.tables.files.frames import Incoming, from_frame
+from simulacra.data.tables.files.guessing import MOST_CLASSES
+from simulacra.data.tables.files.reading import read_table
+from simulacra.data.tables.files.roles import SHARED, to_table
 from simulacra.data.tables.schema import Schema
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError

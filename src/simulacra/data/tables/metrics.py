@@ -9,13 +9,13 @@ import numpy as np
 
 from simulacra.data.estimate import Array, Estimate, Measured, Measures, choose, share_estimate
 from simulacra.data.images.neighbours import Memory
-from simulacra.data.tables import baselines
 from simulacra.data.tables.about import ABOUT as ABOUT
-from simulacra.data.tables.detection import FOLDS, Detection, detect
-from simulacra.data.tables.manifold import Embedding, alpha_beta, equal_rows
-from simulacra.data.tables.shapes import REFERENCE, RESAMPLES, Shapes, Trends
-from simulacra.data.tables.telling import telling_columns
-from simulacra.data.tables.utility import Target
+from simulacra.data.tables.measures import baselines
+from simulacra.data.tables.measures.detection import FOLDS, Detection, detect
+from simulacra.data.tables.measures.manifold import Embedding, alpha_beta, equal_rows
+from simulacra.data.tables.measures.shapes import REFERENCE, RESAMPLES, Shapes, Trends
+from simulacra.data.tables.measures.telling import telling_columns
+from simulacra.data.tables.measures.utility import Target
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset

@@ -11,8 +11,8 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from simulacra.data.drawing import BLUE, DIVERGING, INK, REAL, SAMPLES, colorbar, label, panel, styled
 from simulacra.data.estimate import Array
-from simulacra.data.tables.shapes import Codebook, number_columns
-from simulacra.data.tables.trees import FEWEST_ROWS
+from simulacra.data.tables.measures.shapes import Codebook, number_columns
+from simulacra.data.tables.measures.trees import FEWEST_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

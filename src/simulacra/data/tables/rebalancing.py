@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from simulacra.data.tables.measures.trees import classifier, features
 from simulacra.data.tables.table import Table
-from simulacra.data.tables.trees import classifier, features
 from simulacra.errors import SimulacraError
 
 MOST_CLASSES = 50

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulacra.data.tables.likeness import Coded, nearest
-from simulacra.data.tables.privacy import CHECK, SURE, Attack, wilson
+from simulacra.data.tables.privacy.intervals import CHECK, SURE, Attack, wilson
+from simulacra.data.tables.privacy.likeness import Coded, nearest
 
 if TYPE_CHECKING:
     from simulacra.data.tables.table import Table

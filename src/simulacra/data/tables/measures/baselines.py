@@ -8,8 +8,8 @@ import numpy as np
 
 from simulacra.data.estimate import Array, choose
 from simulacra.data.images.neighbours import distances
-from simulacra.data.tables.manifold import Embedding
-from simulacra.data.tables.shapes import number_columns
+from simulacra.data.tables.measures.manifold import Embedding
+from simulacra.data.tables.measures.shapes import number_columns
 from simulacra.data.tables.table import Table
 
 if TYPE_CHECKING:

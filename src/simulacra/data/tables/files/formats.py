@@ -186,7 +186,7 @@ def to_text(series: pl.Series, column: Column) -> pl.Series:
         words = {True: text.get("true", "True"), False: text.get("false", "False")}
         out = series.replace_strict(words, default=None, return_dtype=pl.String)
     elif series.dtype in (pl.Date, pl.Datetime):
-        from simulacra.data.tables.datetimes import write_datetimes
+        from simulacra.data.tables.files.datetimes import write_datetimes
 
         out = write_datetimes(series, text)
     elif series.dtype.is_numeric():
@@ -288,7 +288,7 @@ def write_rows(path: Path, table: Table) -> None:
     Raises:
         OSError: The disk is full, or the file cannot be written.
     """
-    from simulacra.data.tables.frames import in_polars
+    from simulacra.data.tables.files.frames import in_polars
 
     ending = path.suffix.lower()
     try:

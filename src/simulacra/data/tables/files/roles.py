@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 import polars as pl
 
-from simulacra.data.tables.datetimes import find_datetimes, parse_datetimes, unit_of
-from simulacra.data.tables.formats import INFINITE, MISSING, find_numbers, parse_numbers
-from simulacra.data.tables.frames import Incoming
-from simulacra.data.tables.guessing import guessed_target, names_rows, role_of_words
+from simulacra.data.tables.files.datetimes import find_datetimes, parse_datetimes, unit_of
+from simulacra.data.tables.files.formats import INFINITE, MISSING, find_numbers, parse_numbers
+from simulacra.data.tables.files.frames import Incoming
+from simulacra.data.tables.files.guessing import guessed_target, names_rows, role_of_words
 from simulacra.data.tables.schema import ROLES, Column, Role, Schema
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError, suggest

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from simulacra.data.arrays import check_unpacking
-from simulacra.data.tables.frames import Incoming, from_polars
+from simulacra.data.tables.files.frames import Incoming, from_polars
 from simulacra.errors import SimulacraError
 
 COLUMN_ENDINGS = (".parquet", ".pq", ".arrow", ".feather", ".ipc")

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, ndtri
 
-from simulacra.data.tables.lattice import Lattice
-from simulacra.data.tables.quantiles import K, QuantileMap
+from simulacra.data.tables.coding.lattice import Lattice
+from simulacra.data.tables.coding.quantiles import K, QuantileMap
 
 MOST_SPIKES = 20
 SPIKE_SHARE = 0.01

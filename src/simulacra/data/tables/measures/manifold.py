@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.data.estimate import Array, Estimate, bootstrap_error
 from simulacra.data.images.neighbours import nearest, radii
-from simulacra.data.tables.shapes import Codebook, number_columns, word_columns
+from simulacra.data.tables.measures.shapes import Codebook, number_columns, word_columns
 
 if TYPE_CHECKING:
     from simulacra.data.tables.table import Table

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulacra.data.tables.likeness import Coded, distances
-from simulacra.data.tables.privacy import ROWS, SURE, Attack, Interval, mean_interval, risk, wilson
+from simulacra.data.tables.privacy.intervals import ROWS, SURE, Attack, Interval, mean_interval, risk, wilson
+from simulacra.data.tables.privacy.likeness import Coded, distances
 
 FEWEST_CLAUSES, MOST_CLAUSES = 3, 9  # columns of a guess about several
 TIE = 1e-5  # squared distances that are the same

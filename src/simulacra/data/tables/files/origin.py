@@ -9,7 +9,7 @@ import numpy as np
 
 from simulacra.data.split import Dataset, split_rows
 from simulacra.data.tables import loading
-from simulacra.data.tables.roles import to_table
+from simulacra.data.tables.files.roles import to_table
 from simulacra.data.tables.table import Table
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simulacra.data.tables.lattice import dtype_of
-from simulacra.data.tables.quantiles import K
+from simulacra.data.tables.coding.lattice import dtype_of
+from simulacra.data.tables.coding.quantiles import K
 
 MOST_LENGTHS = 30
 LONGEST = 200

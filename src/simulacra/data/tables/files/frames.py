@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from simulacra.data.tables.formats import to_text
+from simulacra.data.tables.files.formats import to_text
 from simulacra.data.tables.schema import Column
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError
@@ -57,7 +57,7 @@ def from_frame(native: Any) -> Incoming:
     if is_polars_dataframe(native):
         return from_polars(native, where="the frame", kind="polars")
     if is_pandas_dataframe(native):
-        from simulacra.data.tables.pandas_frames import from_pandas
+        from simulacra.data.tables.files.pandas_frames import from_pandas
 
         return from_pandas(native)
     names = list(native.schema.names)
@@ -72,7 +72,7 @@ def from_frame(native: Any) -> Incoming:
 def to_native(table: Table) -> Any:
     """The frame that such a table came as: the same library, types, order and names; Polars for a file."""
     if table.schema.frame == "pandas":
-        from simulacra.data.tables.pandas_frames import to_pandas
+        from simulacra.data.tables.files.pandas_frames import to_pandas
 
         return to_pandas(table)
     if table.schema.frame == "pyarrow":

@@ -11,9 +11,9 @@ import polars as pl
 from scipy.special import ndtri
 
 from simulacra.data.tables.codec import SEED, check_columns
-from simulacra.data.tables.conditions import Condition, _named, _text, meets
-from simulacra.data.tables.continuous import Continuous
-from simulacra.data.tables.discrete import Discrete
+from simulacra.data.tables.coding.conditions import Condition, _named, _text, meets
+from simulacra.data.tables.coding.continuous import Continuous
+from simulacra.data.tables.coding.discrete import Discrete
 from simulacra.errors import SimulacraError
 from simulacra.space import Batch, Known
 

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from simulacra.data.tables.discrete import Discrete
-from simulacra.data.tables.identifiers import Identifier
-from simulacra.data.tables.quantiles import K
+from simulacra.data.tables.coding.discrete import Discrete
+from simulacra.data.tables.coding.identifiers import Identifier
+from simulacra.data.tables.coding.quantiles import K
 from simulacra.data.tables.schema import Column
 from simulacra.errors import SimulacraError, suggest
 
@@ -65,7 +65,7 @@ def parse_conditions(where: Any, codec: Codec) -> tuple[Condition, ...]:
     Raises:
         SimulacraError: A column or value is unknown, or no row can meet them all; the text says what can be asked.
     """
-    from simulacra.data.tables.known import limits
+    from simulacra.data.tables.coding.known import limits
 
     found = []
     for name, op, value in _triples(where, codec):
@@ -236,7 +236,7 @@ def _time(where: str, column: Column, value: Any) -> date | datetime:
 
 
 def _dtype(column: Column) -> Any:
-    from simulacra.data.tables.lattice import dtype_of
+    from simulacra.data.tables.coding.lattice import dtype_of
 
     return dtype_of(column.dtype)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simulacra.data.tables.formats import to_text
-from simulacra.data.tables.frames import Incoming, to_arrow
+from simulacra.data.tables.files.formats import to_text
+from simulacra.data.tables.files.frames import Incoming, to_arrow
 from simulacra.data.tables.schema import Column
 from simulacra.data.tables.table import Table
 from simulacra.errors import SimulacraError

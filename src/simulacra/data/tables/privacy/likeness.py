@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from simulacra.data.tables.measures.trees import features
 from simulacra.data.tables.table import Table
-from simulacra.data.tables.trees import features
 from simulacra.errors import SimulacraError
 
 ONE_HOT = 64  # categories beyond which a column's values become random directions instead of axes

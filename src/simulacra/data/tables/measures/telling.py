@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulacra.data.tables.shapes import Codebook, Scores, word_columns
-from simulacra.data.tables.trees import FEWEST_ROWS
+from simulacra.data.tables.measures.shapes import Codebook, Scores, word_columns
+from simulacra.data.tables.measures.trees import FEWEST_ROWS
 
 if TYPE_CHECKING:
     from simulacra.data.tables.table import Table

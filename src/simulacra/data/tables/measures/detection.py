@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simulacra.data.estimate import Array, Estimate, choose
-from simulacra.data.tables.trees import affordable, area, classifier, features
+from simulacra.data.tables.measures.trees import affordable, area, classifier, features
 
 if TYPE_CHECKING:
     from simulacra.data.tables.table import Table

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulacra.data.tables.likeness import Coded, nearest
-from simulacra.data.tables.privacy import FPR, SURE, Attack, auc_interval, true_positives
-from simulacra.data.tables.trees import area, classifier, regressor
+from simulacra.data.tables.measures.trees import area, classifier, regressor
+from simulacra.data.tables.privacy.intervals import FPR, SURE, Attack, auc_interval, true_positives
+from simulacra.data.tables.privacy.likeness import Coded, nearest
 
 
 def density_scores(real: Coded, synthetic: Coded, reference: Coded) -> np.ndarray:

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from simulacra.data.tables.datetimes import parse_datetimes
-from simulacra.data.tables.formats import MISSING, parse_numbers
-from simulacra.data.tables.frames import Incoming, polars_dtype
+from simulacra.data.tables.files.datetimes import parse_datetimes
+from simulacra.data.tables.files.formats import MISSING, parse_numbers
+from simulacra.data.tables.files.frames import Incoming, polars_dtype
 from simulacra.data.tables.loading import read
 from simulacra.data.tables.schema import Column, Schema
 from simulacra.data.tables.table import Table
