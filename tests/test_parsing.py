@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulacra.config import GANConfig
 from simulacra.errors import SimulacraError
 from simulacra.flags import Compare, Sample
 from simulacra.parsing import parse
@@ -13,6 +14,8 @@ from simulacra.parsing import parse
         (Compare, ["digits", "--steps", "abc"], '--steps: "abc" is no whole number; see simulacra x --help'),
         (Compare, ["digits", "--stepz", "3"], "Unrecognized options: --stepz, 3; perhaps you meant --steps; see"),
         (Compare, ["digits", "--minutes", "soon"], '--minutes: "soon" is no number'),
+        (Sample, ["run", "-n", "many"], '-n/--num: "many" is no whole number; see simulacra x --help'),
+        (GANConfig, ["--lr", "fast"], '--lr: "fast" is no number; see simulacra x --help'),
         (Compare, ["digits", "--replicates"], "Missing value for argument '--replicates'"),
         (Sample, [], "Missing from simulacra x: PATH a Run folder"),
     ],

@@ -47,6 +47,8 @@ def one_line(box: str) -> str:
     text = text.removeprefix("Error parsing ")
     text = re.sub(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*)\)", _unknown, text)
     text = re.sub(r"no type matching (?:\{None\}\|)?(\S+) could be instantiated from \['(.*)'\]", _mistaken, text)
+    text = re.sub(r"invalid literal for int\(\) with base 10: '(.*)'", r'"\1" is no whole number', text)
+    text = re.sub(r"could not convert string to float: '(.*)'", r'"\1" is no number', text)
     meant = next((part[1] for part in parts[1:] if part and part[0].startswith("Perhaps you meant") and part[1:]), None)
     return f"{text}; perhaps you meant {meant.split()[0].rstrip(',')}" if meant else text
 
