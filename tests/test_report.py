@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from perfect_models import ByHeart
 
 from simulacra import curves
 from simulacra.data import load
@@ -47,7 +48,7 @@ def events_of(family, steps=20):
     return [{"step": k + 1, "elapsed": 0.1 * k} | dict.fromkeys(names, 1 / (k + 1) + 0.1) for k in range(steps)]
 
 
-class Model:
+class Model(ByHeart):
     """What reports ask of a model; it has learned its data by heart."""
 
     def __init__(self, family, dataset, path, *, snapshots=2, events=20):
@@ -70,18 +71,8 @@ class Model:
             snapshots=lambda: [Snapshot(10**k, self.draw_values(200, seed=k)) for k in range(snapshots)],
         )
 
-    def draw_values(self, n, *, seed=0):
-        values = self.dataset_.train.values
-        return values[np.random.default_rng(seed).integers(0, len(values), n)]
-
-    def discriminate(self, values):
-        return np.full(len(values), 0.5)
-
     def denoise(self, values, sigma):
         return values / (1 + sigma**2)
-
-    def score_samples(self, values):
-        return -0.5 * (np.asarray(values) ** 2).sum(axis=1)
 
 
 def evaluation_of(status="partly", text="Learned in part: 2 of 8 modes are missing.", **details):

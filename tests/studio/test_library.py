@@ -114,7 +114,7 @@ def test_a_hundred_thousand_lines_are_thinned_and_keep_their_shape(tmp_path):
     assert curves.read() == 0
 
 
-def test_how_fast_a_family_learns_is_known_from_runs_on_the_same_data_or_else_on_such_data(tmp_path, made):
+def test_how_fast_a_family_learns_is_known_from_runs_on_the_same_data_or_of_points_on_others(tmp_path, made):
     library = Library(tmp_path)
     assert library.rate("gan", "toy:ring", "points") is None
     made("one", events=[line(step, rate=rate) for step, rate in ((1, 5.0), (2, 40.0), (3, 41.0))])
@@ -122,6 +122,10 @@ def test_how_fast_a_family_learns_is_known_from_runs_on_the_same_data_or_else_on
     assert library.rate("gan", "toy:moons", "points") == (40.0, "toy:ring")
     assert library.rate("vae", "toy:ring", "points") is None
     assert library.rate("gan", "digits", "images") is None
+    config = made("pictures", events=[line(1, rate=7.0)]) / "config.json"
+    config.write_text(config.read_text().replace('"points"', '"images"').replace('"toy:ring"', '"mnist"'))
+    assert library.rate("gan", "mnist", "images") == (7.0, "mnist")
+    assert library.rate("gan", "digits", "images") is None  # which are a twelfth of the size
     made("silent", created="2026-02-01T00:00:00Z")  # newer, and nothing was logged
     assert library.rate("gan", "toy:ring", "points") == (40.0, "toy:ring")
 

@@ -160,12 +160,14 @@ class Library:
         return _findings(self.path(name))
 
     def rate(self, family: str, source: str, kind: str) -> tuple[float, str] | None:
-        """Steps a second of the newest run of a family on the same data, else on data of the same kind; and its data.
+        """Steps a second of the newest run of a family on the same data, and the name of these; None if there is none.
 
-        None where there is no such run.
+        Points are all alike: where none of the same were learned, others say how fast it is. Pictures are of any size.
         """
+        same = lambda entry: entry.data in (source, Path(source).name)  # noqa: E731
         alike = [entry for entry in self.entries() if (entry.family, entry.kind) == (family, kind) and entry.step]
-        for entry in sorted(alike, key=lambda one: one.data not in (source, Path(source).name)):
+        alike = [entry for entry in alike if same(entry) or kind == "points"]
+        for entry in sorted(alike, key=lambda entry: not same(entry)):
             rates = sorted(row["rate"] for row in self.curves(entry.name).rows if row.get("rate", 0) > 0)
             if rates:
                 return rates[len(rates) // 2], entry.data
