@@ -27,8 +27,8 @@ from simulacra.studio.frames import Frames, forget_after, kept_steps, write_fram
 from simulacra.studio.measuring import Measuring
 from simulacra.studio.protocol import Control, Phase, Standing, change_control, read_control, watched, write_standing
 
-LOOK_EVERY = 0.05  # seconds between looks at the control file
-FRAME_EVERY = 0.1  # seconds between frames while somebody watches
+LOOK_EVERY = 0.055  # seconds between looks at the control file
+FRAME_EVERY = 0.11  # seconds between frames while somebody watches, twice LOOK_EVERY
 TELL_EVERY = 0.5  # seconds between lines about where training stands
 SHARE = 0.06  # of the wall time that frames may take while somebody watches
 KEPT_SHARE = 0.02  # and those that are kept
