@@ -50,7 +50,7 @@ def awake(network, scale=0.03):
 def losses_and_gradients(config, family):
     network = awake(fresh(family, SPACE, config, CPU))
     found = {}
-    for player, loss, logs in network.updates(rows(), step_generator(0, 0), 0.5):
+    for player, loss, logs, *_ in network.updates(rows(), step_generator(0, 0), 0.5):
         assert loss.dtype == torch.float32
         assert all(value.dtype == torch.float32 for value in logs.values())
         parameters = [p for p in network.players()[player].parameters() if p.requires_grad]

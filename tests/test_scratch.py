@@ -221,6 +221,7 @@ def test_the_bound_stays_below_the_exact_likelihood_of_a_linear_model():
     [
         ("gan", GANConfig(loss="wasserstein"), Space((2,)), "--loss wasserstein"),
         ("gan", GANConfig(penalties=("gp",)), Space((2,)), "--penalties gp"),
+        ("gan", GANConfig(updates="simultaneous"), Space((2,)), "--updates simultaneous"),
         ("gan", GANConfig(activation="silu"), Space((2,)), "piecewise-linear"),
         ("vae", VAEConfig(likelihood="bernoulli"), Space((2,)), "--likelihood bernoulli"),
         ("vae", VAEConfig(sigma="analytic"), Space((2,)), "--sigma analytic"),

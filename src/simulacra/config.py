@@ -121,6 +121,9 @@ class GANConfig(TrainingConfig):
     """Octaves of sines and cosines of x that the discriminator sees beside x; they make fine detail easy."""
     output: Literal["linear", "tanh"] = "linear"
     """What follows the generator's last layer."""
+    updates: Literal["alternating", "simultaneous", "auto"] = "alternating"
+    """The generator answers the discriminator that has just moved, on fresh latents; or both move from where they
+    stand, by one pass through the discriminator, which makes a third more steps; auto is that where it can be."""
     discriminator_steps: int = 1
     """Steps of the discriminator to one of the generator, each on data of its own."""
     discriminator_lr: float | None = None
@@ -140,10 +143,23 @@ class GANConfig(TrainingConfig):
             "--gamma-final is reached geometrically, so it and --gamma must be above 0",
         )
         check(self.discriminator_steps >= 1, f"--discriminator-steps {self.discriminator_steps}: must be at least 1")
+        check(
+            self.updates != "simultaneous" or self.one_pass,
+            "--updates simultaneous: one pass through the discriminator serves both players under --loss minimax, "
+            "non-saturating, wasserstein or relativistic, without --penalties gp, with --discriminator-steps 1 and not "
+            "with --network dcgan; use --updates alternating",
+        )
         check(self.penalty_every >= 1, f"--penalty-every {self.penalty_every}: must be at least 1")
         check(0 <= self.augment_p <= 0.8, f"--augment-p {self.augment_p}: must be in [0, 0.8]")
         check(self.temperature > 0, f"--temperature {self.temperature}: must be above 0")
         check(self.discriminator_lr is None or self.discriminator_lr > 0, "--discriminator-lr must be above 0")
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether the generator's gradient can be had from the discriminator's: what D says of one example must not
+        hang on others, as batch norm makes it, and no example may leave D's loss without a slope, as the hinge does."""
+        flat = self.loss in ("hinge", "least-squares")
+        return not flat and self.network != "dcgan" and "gp" not in self.penalties and self.discriminator_steps == 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,8 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         steps=6000, sampler="dpmpp-2m", sampling_steps=20,
     ),
     ("gan", "images"): dict(
-        network="conv", loss="relativistic", gamma=0.5, gamma_final=0.05, penalty_every=4, latent_dim=64, lr=1.5e-3,
+        network="conv", loss="relativistic", updates="auto", gamma=0.5, gamma_final=0.05, penalty_every=4,
+        latent_dim=64, lr=1.5e-3,
         beta1=0.0, beta2=0.99, ema_decay=0.999, batch_size=16, steps=10_000,
     ),
     # the mean is shown, and the texture that it lacks where the pictures have any; ink on paper gets none

@@ -187,7 +187,7 @@ def train(training: Training, data: Examples, config: TrainingConfig) -> Iterato
         rows = batch_rows(training.step, data.size, count * size, config.seed)[rank * size : (rank + 1) * size]
         batch = data.rows(rows)
         factor, logs = learning_rate_factor(fraction, config), {}
-        for player, loss, extra in family.updates(batch, rng, fraction):
+        for player, loss, extra, leaves in family.updates(batch, rng, fraction):
             finite = torch.isfinite(loss.detach()) & finite
             if (device.type == "cpu" or training.step % FINITE_CHECK_EVERY == 0) and not finite:
                 raise DivergedError(
@@ -197,12 +197,14 @@ def train(training: Training, data: Examples, config: TrainingConfig) -> Iterato
             logs[f"{player}/loss"] = loss.detach()
             logs.update((f"{player}/{name}", value) for name, value in extra.items())
             if player in training.frozen:
+                if leaves:
+                    loss.backward(inputs=leaves)
                 continue
             optimizer = training.optimizers[player]
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             optimizer.zero_grad(set_to_none=True)
-            loss.backward(inputs=parameters[player])  # nobody else's gradient is touched
+            loss.backward(inputs=[*parameters[player], *leaves])  # nobody else's gradient is touched
             average_over_ranks(parameters[player])
             if config.clip:
                 nn.utils.clip_grad_norm_(parameters[player], config.clip)

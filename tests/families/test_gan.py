@@ -10,7 +10,7 @@ from torch import nn
 from simulacra.config import GANConfig
 from simulacra.data.points.densities import DENSITIES
 from simulacra.errors import SimulacraError, UnsupportedError
-from simulacra.families.adversarial import LOSSES, discriminator_loss, gradient_penalty, squared_gradient
+from simulacra.families.adversarial import LOSSES, discriminator_loss, gradient_penalty, input_gradient
 from simulacra.families.gan import GAN, Discriminator
 from simulacra.noise import Noise, step_generator
 from simulacra.space import Batch, Known, Space
@@ -108,8 +108,8 @@ def linear(weight):
 
 def test_the_gradient_of_a_linear_discriminator_is_its_weight():
     rows = torch.randn(5, 2, requires_grad=True)
-    squared = squared_gradient(linear([3.0, -4.0])(rows), rows)
-    torch.testing.assert_close(squared, torch.full((5,), 25.0))
+    gradient = input_gradient(linear([3.0, -4.0])(rows), rows)
+    torch.testing.assert_close(gradient, torch.tensor([[3.0, -4.0]]).expand(5, 2))
 
 
 @pytest.mark.parametrize(("weight", "expected"), [([0.6, 0.8], 0.0), ([3.0, -4.0], 16.0), ([0.0, 0.0], 1.0)])
@@ -194,7 +194,7 @@ def test_an_update_moves_its_own_player_and_leaves_the_other_bit_identical(loss,
     players = gan.players()
     optimizers = {name: torch.optim.Adam(player.parameters(), lr=0.1) for name, player in players.items()}
     order = []
-    for player, value, _ in gan.updates(plain(8), step_generator(0, 0), 0.0):
+    for player, value, _, *_ in gan.updates(plain(8), step_generator(0, 0), 0.0):
         before = {name: [p.detach().clone() for p in module.parameters()] for name, module in players.items()}
         optimizers[player].zero_grad(set_to_none=True)
         value.backward(inputs=list(players[player].parameters()))
@@ -213,7 +213,7 @@ def test_the_generators_loss_sees_the_discriminator_that_has_just_moved():
     )
 
     def generator_loss(shift):
-        for player, loss, _ in gan.updates(plain(8), step_generator(0, 0), 0.0):
+        for player, loss, _, *_ in gan.updates(plain(8), step_generator(0, 0), 0.0):
             if player == "generator":
                 return float(loss.detach())
             with torch.no_grad():

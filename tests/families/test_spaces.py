@@ -99,7 +99,7 @@ def test_every_parameter_receives_a_finite_gradient(family, space, tiny):
     for parameter in model.parameters():  # away from the zeros at which some layers start
         torch.nn.init.normal_(parameter, std=0.2)
     players = model.players()
-    for player, loss, _ in model.updates(rows(space, 64), step_generator(0, 0), 0.5):
+    for player, loss, _, *_ in model.updates(rows(space, 64), step_generator(0, 0), 0.5):
         model.zero_grad(set_to_none=True)
         loss.backward(inputs=list(players[player].parameters()))
         for name, parameter in players[player].named_parameters():

@@ -102,7 +102,7 @@ def test_every_family_trains_and_samples_with_convolutions(family, classes):
     batch = Batch(torch.rand(4, 1, 10, 9) * 2 - 1, torch.zeros(4, 0, dtype=torch.long), label)
     model.prepare(batch)
     shake(model)
-    for player, loss, _ in model.updates(batch, step_generator(0, 0), 0.0):
+    for player, loss, _, *_ in model.updates(batch, step_generator(0, 0), 0.0):
         loss.backward(inputs=[p for p in model.players()[player].parameters() if p.requires_grad])
         assert_gradients(model.players()[player])
     with torch.no_grad():

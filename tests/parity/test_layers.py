@@ -288,7 +288,7 @@ def test_penalty_of_the_input_gradient_agrees_with_double_backward(d, rows, octa
         load(module, twin.parameters(), s)
         x_t = torch.tensor(x[s], requires_grad=True)
         expected = module(x_t)
-        squared = adversarial.squared_gradient(expected, x_t)
+        squared = adversarial.input_gradient(expected, x_t).square().sum(1)
         (expected * torch.tensor(delta[s]) + squared * torch.tensor(pull[s])).sum().backward()
         np.testing.assert_allclose(logits[s], expected.detach(), rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose((gradient[s] ** 2).sum(1), squared.detach(), rtol=1e-10, atol=1e-12)

@@ -83,12 +83,10 @@ LOSSES: dict[str, tuple[Loss, Loss]] = {  # of the discriminator, of the generat
 }
 
 
-def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
-    r"""Squared length of the gradient of each logit with respect to its own input, (B,).
+def input_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
+    r"""Gradient of each logit with respect to its own input, :math:`\nabla_x D(x)`, (B, width), itself with a graph.
 
-    .. math:: \lVert \nabla_x D(x) \rVert^2
-
-    Its mean on real data is R1, on generated data R2; both enter the loss with gamma / 2.
+    The mean of its squared length on real data is R1, on generated data R2; both enter the loss with gamma / 2.
 
     Args:
         logits: D on `inputs`, (B,).
@@ -97,7 +95,15 @@ def squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
     Source: Mescheder et al. 2018, equations 9 and 10.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
-    return gradient.square().sum(1)
+    return gradient
+
+
+def slope_of(loss: Loss, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """How a player's loss rises with the logit of each generated example, (B,)."""
+    with torch.enable_grad():
+        fake_logits = fake_logits.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(loss(real_logits.detach(), fake_logits), fake_logits)
+    return slope
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
@@ -114,5 +120,5 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     Source: Gulrajani et al. 2017, equation 3 (their lambda is our gamma).
     """
     between = (mix * real + (1 - mix) * fake).requires_grad_()
-    length = (squared_gradient(discriminator(between), between) + 1e-12).sqrt()
+    length = (input_gradient(discriminator(between), between).square().sum(1) + 1e-12).sqrt()
     return (length - 1).square().mean()

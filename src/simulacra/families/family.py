@@ -19,11 +19,13 @@ class Update(NamedTuple):
         player: Whose weights are to move: "generator", "discriminator", "vae", "denoiser".
         loss: Scalar.
         logs: Detached scalars worth a curve.
+        leaves: Other tensors whose gradient the family wants to find in them afterwards.
     """
 
     player: str
     loss: Tensor
     logs: dict[str, Tensor]
+    leaves: tuple[Tensor, ...] = ()
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ discriminator is :math:`D^* = p / (p + q)`; with it the value is :math:`-\log 4 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from simulacra.config import GANConfig, check
 from simulacra.errors import SimulacraError, UnsupportedError
 from simulacra.families import augment
-from simulacra.families.adversarial import LOSSES, Loss, gradient_penalty, squared_gradient
+from simulacra.families.adversarial import LOSSES, Loss, gradient_penalty, input_gradient, slope_of
 from simulacra.families.family import Update
 from simulacra.families.heads import class_shares, convolutional, draw, labels_for, one_hot, split_head
 from simulacra.families.masks import log_shares
@@ -79,6 +80,15 @@ class Discriminator(nn.Module):
         given = None if label is None else F.one_hot(label, self.space.num_classes).float()
         waves = octave_features(row[:, : self.space.dim], self.octaves) if self.octaves else None
         return self.layers(flat(row, waves, given))[:, 0]
+
+
+class _Judged(NamedTuple):
+    """What D says of rows (2B, width), real ones first: logits (2B,), and their slopes where a penalty wants them."""
+
+    rows: Tensor
+    logits: Tensor
+    due: bool
+    slopes: Tensor | None
 
 
 class GAN(nn.Module):
@@ -145,6 +155,39 @@ class GAN(nn.Module):
 
     def updates(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
         """One loss of the discriminator for each of its steps, then one of the generator."""
+        at_once = self.config.updates != "alternating" and self.config.one_pass
+        return (self._simultaneous if at_once else self._alternating)(batch, rng, fraction)
+
+    def _simultaneous(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
+        r"""Both losses of one pass through D, which no player has left before the other moves.
+
+        No example's logit hangs on another's, so what pulls at a generated x, the gradient of the generator's loss, is
+        that of the discriminator's, which its own pass back leaves at x, at another length:
+
+        .. math:: \nabla_x L_G = \frac{\partial L_G / \partial D(x)}{\partial L_D / \partial D(x)} \nabla_x L_D
+
+        Source: Shen et al. 2021, "Training generative adversarial networks in one stage", section 3.2; Mescheder et
+        al. 2017, "The numerics of GANs", for simultaneous gradient steps.
+        """
+        discriminate_loss, generate_loss = LOSSES[self.config.loss]
+        n, label = batch.size, batch.label
+        z, gumbel = self.draw_latents(n, batch.x.device, rng)
+        fake = self._augmented(self.generate(z, label, gumbel), rng)
+        judged = self._judge(self._augmented(self.row(batch), rng), fake.detach(), label, rng, follow=True)
+        update = self._discriminator_update(judged, label, discriminate_loss, self.gamma(fraction), rng)
+        yield update._replace(leaves=() if judged.slopes is not None else (judged.rows,))
+        real_logits, fake_logits = judged.logits.detach().split(n)
+        pull = slope_of(generate_loss, real_logits, fake_logits)[:, None]
+        if judged.slopes is not None:
+            pull = pull * judged.slopes.detach()[n:]
+        else:
+            assert judged.rows.grad is not None
+            own = slope_of(discriminate_loss, real_logits, fake_logits)[:, None]  # above 0, but for what underflows
+            pull = pull / own.clamp(min=1e-30) * judged.rows.grad[n:]
+        along = (fake * pull).sum()  # has the gradient of the loss, and not its value
+        yield Update("generator", along - along.detach() + generate_loss(real_logits, fake_logits), {})
+
+    def _alternating(self, batch: Batch, rng: torch.Generator, fraction: float) -> Iterator[Update]:
         discriminate_loss, generate_loss = LOSSES[self.config.loss]
         count = batch.size // self.config.discriminator_steps
         label, real = batch.label, batch.x.new_zeros(0)
@@ -156,7 +199,8 @@ class GAN(nn.Module):
                 fake = self.generate(z, label, gumbel)
             real = self._augmented(self.row(rows), rng)
             fake = self._augmented(fake, rng)
-            yield self._discriminator_update(real, fake, label, discriminate_loss, self.gamma(fraction), rng)
+            judged = self._judge(real, fake, label, rng)
+            yield self._discriminator_update(judged, label, discriminate_loss, self.gamma(fraction), rng)
         # the generator meets fresh latents, and the discriminator that has just moved
         z, gumbel = self.draw_latents(count, real.device, rng)
         fake_logits = self.discriminator(self._augmented(self.generate(z, label, gumbel), rng), label)
@@ -188,17 +232,33 @@ class GAN(nn.Module):
         u = torch.rand(n, sum(self.space.categories), device=device, generator=rng).clamp(1e-9, 1 - 1e-7)
         return z, -torch.log(-torch.log(u))
 
-    def _discriminator_update(
-        self, real: Tensor, fake: Tensor, label: Tensor | None, loss: Loss, gamma: float, rng: torch.Generator
-    ) -> Update:
+    def _judge(
+        self, real: Tensor, fake: Tensor, label: Tensor | None, rng: torch.Generator, *, follow: bool = False
+    ) -> _Judged:
+        """What D says of real and generated rows (B, width); its slopes where penalties are due.
+
+        Args:
+            real: Real rows.
+            fake: Generated rows, without a graph.
+            label: Their labels, (B,).
+            rng: Says when lazy penalties are due.
+            follow: Whether gradients are to reach the rows in any case.
+        """
         penalties, n, every = self.config.penalties, len(real), self.config.penalty_every
-        due = every == 1 or int(torch.randint(every, (1,), device=rng.device, generator=rng)) == 0
-        rows = torch.cat([real, fake]).requires_grad_(due and ("r1" in penalties or "r2" in penalties))
+        due = bool(penalties) and (every == 1 or int(torch.randint(every, (1,), device=rng.device, generator=rng)) == 0)
+        sloped = due and ("r1" in penalties or "r2" in penalties)
+        rows = torch.cat([real, fake]).requires_grad_(follow or sloped)
         if self.config.network == "dcgan":  # whose batch norm must not mix what is real with what is not
             logits = torch.cat([self.discriminator(part, label) for part in rows.split(n)])
         else:
             logits = self.discriminator(rows, None if label is None else torch.cat([label, label]))
-        real_logits, fake_logits = logits[:n], logits[n:]
+        return _Judged(rows, logits, due, input_gradient(logits, rows) if sloped else None)
+
+    def _discriminator_update(
+        self, judged: _Judged, label: Tensor | None, loss: Loss, gamma: float, rng: torch.Generator
+    ) -> Update:
+        penalties, n, every = self.config.penalties, len(judged.rows) // 2, self.config.penalty_every
+        real_logits, fake_logits = judged.logits.split(n)
         total = loss(real_logits, fake_logits)
         logs = {
             "adversarial": total.detach(),
@@ -206,13 +266,14 @@ class GAN(nn.Module):
             "real_logit": real_logits.detach().mean(),
             "fake_logit": fake_logits.detach().mean(),
         }
-        if rows.requires_grad:
-            squared = squared_gradient(logits, rows)
+        if judged.slopes is not None:
+            squared = judged.slopes.square().sum(1)
             for name, part in (("r1", squared[:n]), ("r2", squared[n:])):
                 if name in penalties:
                     logs[name] = part.detach().mean()
                     total = total + every * gamma / 2 * part.mean()
-        if "gp" in penalties and due:
+        if "gp" in penalties and judged.due:
+            real, fake = judged.rows.detach().split(n)
             mix = torch.rand(n, 1, device=real.device, generator=rng)
             penalty = gradient_penalty(lambda between: self.discriminator(between, label), real, fake, mix)
             logs["gp"] = penalty.detach()

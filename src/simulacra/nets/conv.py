@@ -104,15 +104,13 @@ class ConvBlock(nn.Module):
         start_at_zero(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
+        skip, inner = self.skip(x), F.leaky_relu(x, 0.2)
         if self.scale == 2.0:  # the short cut's channels change while the map is small
-            skip = F.interpolate(self.skip(x), scale_factor=2.0, mode="nearest")
-            inner = F.interpolate(F.leaky_relu(x, 0.2), scale_factor=2.0, mode="nearest")
-        else:
-            skip, inner = self.skip(x), F.leaky_relu(x, 0.2)
-        inner = self.second(F.leaky_relu(self.first(inner), 0.2))
-        if self.scale == 0.5:
+            skip, inner = (F.interpolate(part, scale_factor=2.0, mode="nearest") for part in (skip, inner))
+        inner = self.first(inner)
+        if self.scale == 0.5:  # before the second convolution, which then costs a quarter
             skip, inner = F.avg_pool2d(skip, 2), F.avg_pool2d(inner, 2)
-        return (skip + inner) * math.sqrt(0.5)
+        return (skip + self.second(F.leaky_relu(inner, 0.2))) * math.sqrt(0.5)
 
 
 class ConvUp(Network):

@@ -173,7 +173,8 @@ class GAN:
         self, space: Space, config: GANConfig, *, seeds: Sequence[int] = (0,), dtype: Any = np.float32
     ) -> None:
         require_points(space, "GAN")
-        missing = {"loss": ("hinge", "wasserstein"), "penalties": ("gp",), "penalty_every": range(2, 2**31)}
+        missing = {"loss": ("hinge", "wasserstein"), "penalties": ("gp",), "penalty_every": range(2, 2**31),
+                   "updates": ("simultaneous",)}  # fmt: skip
         settle(config, missing | {"augment": ("fixed", "adaptive")})
         if config.penalties and config.activation not in ("leaky-relu", "relu"):
             raise UnsupportedError(
