@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import simulacra as sim
-from simulacra import recording
+from simulacra import recording, steering
 from simulacra.config import FAMILIES, family_config
 from simulacra.engines import memory
 from simulacra.engines.memory import in_portions, largest_batch, ran_out
@@ -131,6 +131,25 @@ def test_whatever_a_model_is_asked_goes_on_with_fewer_rows(room, tiny, cloud):
         np.testing.assert_allclose(ask(), expected, rtol=1e-3, atol=1e-3)
     with pytest.raises(SimulacraError, match="out of memory while 50 examples walk together: ask for fewer"):
         list(diffusion.trajectory(50))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_steering_goes_on_with_fewer_rows(family, room, tiny, cloud, monkeypatch):
+    monkeypatch.setattr(steering, "DESCENT", 3)
+    model = SYNTHESIZERS[family](**tiny(family, steps=4)).fit(cloud)
+    hole = np.array([True, False])
+    questions = (
+        lambda: steering.interpolate(model, 30, seed=2),
+        lambda: steering.vary(model, cloud[0], 30, strength=0.7),
+        lambda: steering.inpaint(model, cloud[0], hole, 30),
+        lambda: steering.reconstruct(model, cloud[:30]),
+    )
+    before = [ask() for ask in questions]
+    asked = room(family, 2 * steering.STARTS)  # two rows, each from several starts
+    for ask, expected in zip(questions, before, strict=True):
+        asked.clear()
+        np.testing.assert_allclose(ask(), expected, rtol=1e-3, atol=1e-3)
+        assert min(asked) < 30
 
 
 # --- training ---------------------------------------------------------------------------------------------------

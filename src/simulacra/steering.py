@@ -8,6 +8,7 @@ a GAN searches by descent.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +122,20 @@ def vary(run: Any, value: Any, n: int = 8, *, strength: float = 0.5, label: Any 
         raise SimulacraError(f"strength {strength}: must be from 0 (the picture itself) to 1 (nothing of it)")
     x = _one(model, value)
     ids = _given_labels(model, label, n)
-    noise = Noise(seed, rows=n, device=x.device)
     network = model.network_
     if model.family == "diffusion":
         config: Any = model.config_
         sigma = config.sigma_min ** (1 - strength) * config.sigma_max**strength
         sigmas = network.sigmas(max(2, config.sampling_steps))
         sigmas = torch.cat([torch.tensor([sigma]), sigmas[sigmas < sigma * 0.999]])
-        x_t = x + sigma * network.latents(n, noise)
-        return _decode(model, network.follow(x_t, sigmas, ids))
+
+        def walk(rows: slice, label: Tensor | None) -> Tensor:
+            return network.follow(x + sigma * _latents(model, rows, seed), sigmas, label)
+
+        return _decode(model, _by_rows(model, n, walk, ids))
     centre = _invert(model, x, None if ids is None else ids[:1], seed=seed)
     angle = strength * math.pi / 2
-    return _realise(model, math.cos(angle) * centre + math.sin(angle) * network.latents(n, noise), ids)
+    return _realise(model, math.cos(angle) * centre + math.sin(angle) * _latents(model, slice(0, n), seed), ids)
 
 
 @torch.no_grad()
@@ -155,19 +158,18 @@ def inpaint(run: Any, value: Any, hole: Any, n: int = 4, *, label: Any = None, s
     hole = np.asarray(hole, dtype=bool)
     outside = torch.as_tensor(~_over_channels(model, hole), device=x.device)
     ids = _given_labels(model, label, n)
-    network, noise = model.network_, Noise(seed, rows=n, device=x.device)
-    target = x.expand(n, *x.shape[1:])
-    if model.family == "diffusion":
-        empty = torch.zeros(n, 0, dtype=torch.int64, device=x.device)
-        mask = outside.expand_as(target)
-        known = Known(Batch(target, empty), mask, empty.bool())
-        made = network.sample(n, label=ids, known=known, noise=noise).x
-    else:
-        starts = torch.stack([network.latents(n, noise) for _ in range(STARTS)])
-        every = None if ids is None else ids.repeat(STARTS)
-        z = descend(lambda z: network.realise(z, every)[0], target, starts, mask=outside, steps=DESCENT)
-        made = network.realise(z, ids)[0]
-    values = _decode(model, made)
+
+    def fill(rows: slice, label: Tensor | None) -> Tensor:
+        network, count = model.network_, rows.stop - rows.start
+        target = x.expand(count, *x.shape[1:])
+        if model.family != "diffusion":
+            return network.realise(_descended(model, target, label, rows, seed, outside), label)[0]
+        empty = torch.zeros(count, 0, dtype=torch.int64, device=x.device)
+        known = Known(Batch(target, empty), outside.expand_as(target), empty.bool())
+        noise = Noise(seed, rows=count, start=rows.start, device=x.device)
+        return network.sample(count, label=label, known=known, noise=noise).x
+
+    values = _decode(model, _by_rows(model, n, fill, ids))
     given = np.broadcast_to(np.asarray(value, dtype=values.dtype), values.shape)
     return np.where(_in_data_layout(hole, values), values, given)
 
@@ -206,23 +208,48 @@ def _decode(model: Synthesizer, x: Tensor) -> np.ndarray:
     return model.codec_.decode(to_arrays(Batch(x, empty)))
 
 
+def _by_rows(model: Synthesizer, n: int, make: Callable[[slice, Tensor | None], Tensor], ids: Tensor | None) -> Tensor:
+    """What `make` gives for rows 0 to n and their labels, of as many at once as there is memory for."""
+    inner: Any = model._model  # of the PyTorch engine: `_open` has seen to it
+    return torch.cat(list(inner.portions(n, lambda rows: make(rows, None if ids is None else ids[rows]))))
+
+
+def _latents(model: Synthesizer, rows: slice, seed: int) -> Tensor:
+    """The latents that belong to these rows of that seed."""
+    return model.network_.latents(
+        rows.stop - rows.start, Noise(seed, rows=rows.stop - rows.start, start=rows.start, device=model.device_)
+    )
+
+
 @torch.no_grad()
 def _realise(model: Synthesizer, z: Tensor, ids: Tensor | None) -> np.ndarray:
-    return _decode(model, model.network_.realise(z, ids)[0])
+    return _decode(model, _by_rows(model, len(z), lambda rows, label: model.network_.realise(z[rows], label)[0], ids))
 
 
 @torch.no_grad()
 def _invert(model: Synthesizer, x: Tensor, ids: Tensor | None, *, seed: int) -> Tensor:
     """The latents of given examples."""
     network = model.network_
-    if model.family == "diffusion":
-        return network.invert(x, ids)
-    if model.family == "vae":
-        return network.encode(Batch(x, torch.zeros(len(x), 0, dtype=torch.int64, device=x.device), ids))[0]
-    noise = Noise(seed, rows=len(x), device=x.device)
-    starts = torch.stack([network.latents(len(x), noise) for _ in range(STARTS)])
-    every = None if ids is None else ids.repeat(STARTS)
-    return descend(lambda z: network.realise(z, every)[0], x, starts, steps=DESCENT)
+
+    def find(rows: slice, label: Tensor | None) -> Tensor:
+        if model.family == "diffusion":
+            return network.invert(x[rows], label)
+        if model.family == "vae":
+            empty = torch.zeros(rows.stop - rows.start, 0, dtype=torch.int64, device=x.device)
+            return network.encode(Batch(x[rows], empty, label))[0]
+        return _descended(model, x[rows], label, rows, seed)
+
+    return _by_rows(model, len(x), find, ids)
+
+
+def _descended(
+    model: Synthesizer, target: Tensor, label: Tensor | None, rows: slice, seed: int, mask: Tensor | None = None
+) -> Tensor:
+    """The latents that come nearest to given examples, the best of several descents for each."""
+    noise = Noise(seed, rows=len(target), start=rows.start, device=target.device)
+    starts = torch.stack([model.network_.latents(len(target), noise) for _ in range(STARTS)])
+    every = None if label is None else label.repeat(STARTS)
+    return descend(lambda z: model.network_.realise(z, every)[0], target, starts, mask=mask, steps=DESCENT)
 
 
 def _given_labels(model: Synthesizer, label: Any, n: int) -> Tensor | None:

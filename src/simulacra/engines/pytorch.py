@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from simulacra.space import Batch, Known, Space, Stored
 from simulacra.train import Progress, Training
 
 PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**21}  # of a sampler with convolutions: 2^18 take about half a gigabyte
+
+T = TypeVar("T")
 
 
 def on_gpu(device: str) -> bool:
@@ -79,7 +81,11 @@ class Model:
                 self.network.sample(rows.stop - rows.start, label=part, known=given, noise=noise, **options)
             )
 
-        yield from in_portions(n, self.rows_at_once, some, self._fewer)
+        yield from self.portions(n, some)
+
+    def portions(self, n: int, work: Callable[[slice], T]) -> Iterator[T]:
+        """What `work` makes of rows 0 to n in order, of as many at once as there is memory for."""
+        return in_portions(n, self.rows_at_once, work, self._fewer)
 
     def score(self, batch: Batch, start: int) -> np.ndarray:
         def some(part: Batch, first: int) -> Tensor:
@@ -110,7 +116,7 @@ class Model:
             c = [part.argmax(1) for part in parts]
             return to_arrays(Batch(x, torch.stack(c, dim=1) if c else x.new_zeros(len(x), 0, dtype=torch.int64), given))
 
-        made = list(in_portions(len(z), self.rows_at_once, some, self._fewer))
+        made = list(self.portions(len(z), some))
         return Batch(*(None if part[0] is None else np.concatenate(part) for part in zip(*made, strict=True)))
 
     @torch.no_grad()
@@ -134,7 +140,7 @@ class Model:
         def some(rows: slice) -> np.ndarray:
             return answer(to_tensors(batch.rows(rows), self.device), rows.start).double().cpu().numpy()
 
-        return np.concatenate(list(in_portions(batch.size, self.rows_at_once, some, self._fewer)))
+        return np.concatenate(list(self.portions(batch.size, some)))
 
     def _fewer(self, rows: int) -> None:
         """Remember how many rows there is memory for; said the first time, for results stay the same."""
