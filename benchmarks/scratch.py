@@ -26,9 +26,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are load
 import numpy as np
 
 import simulacra as sim
-from simulacra.config import GANConfig, resolve
+from simulacra.config import GANConfig
 from simulacra.data import kind
 from simulacra.ensembles import Ensemble, cores
+from simulacra.resolving import resolve
 from simulacra.scratch import Batch, Training, build, train
 from simulacra.space import Space
 

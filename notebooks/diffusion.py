@@ -36,12 +36,13 @@ from scipy.special import ndtr
 
 import simulacra as sim
 from simulacra import curves
-from simulacra.config import DiffusionConfig, resolve
+from simulacra.config import DiffusionConfig
 from simulacra.data.points import plots, theory
 from simulacra.data.points.codec import Codec
 from simulacra.data.points.densities import Mixture
 from simulacra.data.points.figures import limits_of
 from simulacra.data.points.metrics import Grid, jensen_shannon, measures
+from simulacra.resolving import resolve
 from simulacra.scratch import Batch, Diffusion, Noise, Space, Training, samplers, state, train
 from simulacra.scratch.diffusion import denoising_loss, edm_scales
 

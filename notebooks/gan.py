@@ -34,13 +34,13 @@ import numpy as np
 
 import simulacra as sim
 from simulacra import curves
-from simulacra.config import resolve
 from simulacra.data.estimate import wilson
 from simulacra.data.points import latents, multiples, plots, theory
 from simulacra.data.points.codec import Codec
 from simulacra.data.points.densities import Mixture
 from simulacra.data.points.figures import limits_of
 from simulacra.data.points.metrics import measures
+from simulacra.resolving import resolve
 from simulacra.scratch import GAN, Batch, GANConfig, Noise, Space, Streams, Training, state, train
 from simulacra.scratch.gan import LOSSES, Discriminator, discriminator_loss
 from simulacra.scratch.layers import flat_parameters, sigmoid

@@ -35,12 +35,13 @@ import numpy as np
 
 import simulacra as sim
 from simulacra import curves
-from simulacra.config import VAEConfig, resolve
+from simulacra.config import VAEConfig
 from simulacra.data.estimate import wilson
 from simulacra.data.points import encodings, latents, plots
 from simulacra.data.points.codec import Codec
 from simulacra.data.points.figures import limits_of
 from simulacra.data.points.metrics import measures
+from simulacra.resolving import resolve
 from simulacra.scratch import VAE, Batch, Noise, Space, Training, load_state, state, train
 from simulacra.scratch.vae import gaussian_nll, kl_to_standard
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from simulacra import train
-from simulacra.config import resolve
+from simulacra.resolving import resolve
 from simulacra.synthesizer import SYNTHESIZERS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -6,17 +6,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from simulacra.config import (
-    FAMILIES,
-    GANConfig,
-    TrainingConfig,
-    family_config,
-    recipe,
-    resolve,
-    sized,
-)
+from simulacra.config import FAMILIES, GANConfig, TrainingConfig, family_config
 from simulacra.errors import SimulacraError, suggest
 from simulacra.recipes import PRESETS, RECIPES
+from simulacra.resolving import recipe, resolve, sized
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -13,10 +13,11 @@ from safetensors.numpy import load_file
 import simulacra as sim
 from simulacra import recording
 from simulacra.cli import main
-from simulacra.config import FAMILIES, resolve
+from simulacra.config import FAMILIES
 from simulacra.engines import ENGINES, Model, Session, find_engine
 from simulacra.errors import DivergedError, SimulacraError, UnsupportedError
 from simulacra.recipes import NUMPY_RECIPES, RECIPES
+from simulacra.resolving import resolve
 from simulacra.run import Run
 from simulacra.synthesizer import SYNTHESIZERS, open_run, resume_run
 

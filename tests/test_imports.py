@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 STEPS = [
     {"errors", "space", "recipes"},
     {"files", "config"},
-    {"data", "nets", "noise"},
+    {"data", "nets", "noise", "resolving"},
     {"families", "optimizers", "outputs"},
     {"train", "process", "scratch"},
     {"checkpoint", "run"},

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 import simulacra
 from simulacra import ensembles
 from simulacra.cli import main
-from simulacra.config import resolve
 from simulacra.data import load
 from simulacra.ensembles import Ensemble, Outcome, chunk_size
 from simulacra.errors import SimulacraError
 from simulacra.replicates import LEFT_OUT, configurations, replicate, summarise, wilson
+from simulacra.resolving import resolve
 
 N = 2000  # samples a run
 SMALL = {"generator_hidden": (8,), "discriminator_hidden": (8,), "batch_size": 16, "steps": 5}

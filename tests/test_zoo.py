@@ -2,8 +2,8 @@
 
 import pytest
 
-from simulacra.config import resolve
 from simulacra.diagnosis.diagnosing import FAILURES
+from simulacra.resolving import resolve
 from simulacra.zoo import ZOO
 from simulacra.zoo.keeping import keep
 

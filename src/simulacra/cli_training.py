@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from simulacra.config import FAMILIES, TrainingConfig, check, family_config, resolve
+from simulacra.config import FAMILIES, TrainingConfig, check, family_config
 from simulacra.errors import SimulacraError
 from simulacra.flags import DATA_HELP, Compare, Replicate, Train, print_json, say, several
 from simulacra.parsing import parse
+from simulacra.resolving import resolve
 
 if TYPE_CHECKING:
     from simulacra.data import Dataset

@@ -15,7 +15,6 @@ import numpy as np
 
 import simulacra
 from simulacra import synthesizer
-from simulacra.config import resolve
 from simulacra.data import Dataset, load
 from simulacra.engines import check_kind
 from simulacra.errors import SimulacraError, suggest
@@ -23,6 +22,7 @@ from simulacra.evaluation import Evaluation, evaluate
 from simulacra.files import finite, write_json
 from simulacra.page import NAMES, seconds, texts
 from simulacra.report import write_comparison, write_report
+from simulacra.resolving import resolve
 from simulacra.verdict import Figure, show
 
 MINUTES = {"points": 0.25, "images": 0.75, "tables": 2.0}  # of training for each family, where no budget is given

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from simulacra.config import TrainingConfig, resolve
+from simulacra.config import TrainingConfig
 from simulacra.data import Dataset, kind, kind_of, load
 from simulacra.diagnosis.finding import Finding
 from simulacra.diagnosis.live import Watch
 from simulacra.engines import Progress, Session, check_kind, find_engine, without_labels
 from simulacra.process import command_line, deferred_interrupt
 from simulacra.recording import record
+from simulacra.resolving import resolve
 from simulacra.run import Run
 from simulacra.settling import settle
 from simulacra.trained import Trained

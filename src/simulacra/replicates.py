@@ -16,13 +16,14 @@ from typing import Any, get_origin, get_type_hints
 import numpy as np
 
 import simulacra
-from simulacra.config import TrainingConfig, family_config, resolve
+from simulacra.config import TrainingConfig, family_config
 from simulacra.data.estimate import wilson
 from simulacra.ensembles import SAMPLES, Ensemble, Measured, Outcome, cores
 from simulacra.errors import SimulacraError
 from simulacra.files import finite, write_json
 from simulacra.process import deferred_interrupt
 from simulacra.progress import Moment
+from simulacra.resolving import resolve
 from simulacra.verdict import show
 
 WORST = log(2)  # nats: the divergence of two distributions that have nothing in common

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simulacra.config import TrainingConfig, recipe, resolve, sized
+from simulacra.config import TrainingConfig
 from simulacra.data import Dataset, kind, load
 from simulacra.engines import find_engine
 from simulacra.errors import SimulacraError
+from simulacra.resolving import recipe, resolve, sized
 from simulacra.run import Run
 
 
@@ -16,7 +17,7 @@ def settle(
     family: str, dataset: Dataset, options: Mapping[str, Any], *, preset: str | None = None,
     file: Mapping[str, Any] | None = None,
 ) -> TrainingConfig:  # fmt: skip
-    """All options as they are for these data on this machine, with nothing left to choose; see `config.resolve`.
+    """All options as they are for these data on this machine, with nothing left to choose; see `resolving.resolve`.
 
     Raises:
         SimulacraError: For an unknown option, or a device that there is none of.

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from simulacra.config import TrainingConfig, resolve
+from simulacra.config import TrainingConfig
 from simulacra.data import Dataset, kind
 from simulacra.diagnosis.finding import Finding
 from simulacra.engines import Progress, Session, find_engine
 from simulacra.errors import SimulacraError
 from simulacra.estimator import Synthesizer
+from simulacra.resolving import resolve
 from simulacra.run import Run
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from histories import LOOKS, history, portrait, probes, reference
 
-from simulacra.config import resolve
 from simulacra.diagnosis import adversarial
 from simulacra.diagnosis.adversarial import (
     HEARSAY,
@@ -18,6 +17,7 @@ from simulacra.diagnosis.adversarial import (
 )
 from simulacra.diagnosis.finding import Finding
 from simulacra.diagnosis.looks import POOR, floor_mean, late, recipe_of, smooth
+from simulacra.resolving import resolve
 
 FINE = {"auc": 0.6, "signal": 0.5, "slope": 1.0, "real_logit": 0.2, "real_logit_sd": 0.3, "fake_logit": -0.2}
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from histories import history, logs, looked, moments, portrait, probes, reference
 
-from simulacra.config import resolve
 from simulacra.diagnosis import general
 from simulacra.diagnosis.asking import shortfall, tamed
 from simulacra.diagnosis.copying import BY_HEART, CLOSE, RISE, memorisation, overfitting
@@ -24,6 +23,7 @@ from simulacra.diagnosis.general import (
 from simulacra.diagnosis.samples import Samples
 from simulacra.engines import pytorch, twin
 from simulacra.engines.twin_probes import look
+from simulacra.resolving import resolve
 from simulacra.space import Batch, Space
 
 FAMILIES = ("gan", "vae", "diffusion")

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from simulacra.config import GANConfig, resolve
+from simulacra.config import GANConfig
 from simulacra.errors import SimulacraError
 from simulacra.families.adversarial import LOSSES
 from simulacra.families.gan import GAN
 from simulacra.noise import step_generator
+from simulacra.resolving import resolve
 from simulacra.space import Batch, Space
 from simulacra.train import Training, train
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from simulacra.config import GANConfig, resolve
+from simulacra.config import GANConfig
 from simulacra.families.gan import GAN
 from simulacra.nets.dcgan import WIDTH, DCGANDown, DCGANUp
 from simulacra.noise import Noise, step_generator
+from simulacra.resolving import resolve
 from simulacra.space import Batch, Space
 from simulacra.train import Training, train
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from simulacra.config import resolve
 from simulacra.families import build
 from simulacra.nets.embed import FourierEmbedding, octave_features
 from simulacra.nets.mlp import ACTIVATIONS, MLP, ResidualBlock, ResidualMLP, flat
 from simulacra.recipes import PRESETS
+from simulacra.resolving import resolve
 from simulacra.space import Space
 
 

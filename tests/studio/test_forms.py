@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from simulacra.config import FAMILIES, resolve
+from simulacra.config import FAMILIES
 from simulacra.errors import SimulacraError
+from simulacra.resolving import resolve
 from simulacra.studio.forms import fields, given
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from simulacra.config import DiffusionConfig, recipe
+from simulacra.config import DiffusionConfig
 from simulacra.diagnosis.failure import Detector, Failure
 from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import Reference
 from simulacra.diagnosis.samples import Samples
 from simulacra.recipes import RECIPES
+from simulacra.resolving import recipe
 
 Array = np.ndarray
 

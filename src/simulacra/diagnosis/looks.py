@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from simulacra.config import recipe
 from simulacra.diagnosis.history import History
 from simulacra.diagnosis.portrait import SEED, Portrait, Reference
 from simulacra.recipes import RECIPES
+from simulacra.resolving import recipe
 
 Array = np.ndarray
 

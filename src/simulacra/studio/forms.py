@@ -9,8 +9,9 @@ import textwrap
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from simulacra.config import family_config, resolve
+from simulacra.config import family_config
 from simulacra.errors import SimulacraError
+from simulacra.resolving import resolve
 
 Form = Literal["whole", "number", "switch", "choice", "choices", "wholes", "text"]
 FIRST = ("steps", "minutes", "seed")  # shown above all others
@@ -84,7 +85,7 @@ def fields(family: str, recipe: str | None, preset: str | None = None) -> list[F
 
     Args:
         family: Its name.
-        recipe: Of the kind of data, see `config.recipe`.
+        recipe: Of the kind of data, see `resolving.recipe`.
         preset: A published model.
     """
     cls, defaults = family_config(family), resolve(family, recipe, {}, preset=preset)

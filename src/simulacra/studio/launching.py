@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simulacra.config import check, resolve
+from simulacra.config import check
 from simulacra.data import kind_of
 from simulacra.data.images.named import OFFLINE
 from simulacra.engines import check_kind
 from simulacra.errors import SimulacraError
 from simulacra.files import write_json
+from simulacra.resolving import resolve
 from simulacra.run import Run
 from simulacra.studio.library import Library
 from simulacra.studio.protocol import change_control, read_control, read_standing
