@@ -85,7 +85,8 @@ def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
 class ConvBlock(nn.Module):
     r"""Two convolutions beside a short cut, :math:`(s(x) + f(x)) / \sqrt 2`, at the same size, half of it or twice.
 
-    The second convolution starts at zero, so a fresh block passes on its input.
+    The second convolution starts at zero, so a fresh block passes on its input. Sides are halved between the two, and
+    doubled before the first.
 
     Args:
         inputs: Channels in.
@@ -98,8 +99,9 @@ class ConvBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, scale: float = 1.0) -> None:
         super().__init__()
         self.scale = scale
-        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        between = min(inputs, outputs)  # large maps are the narrow ones, on the way down and on the way up
+        self.first = nn.Conv2d(inputs, between, 3, padding=1)
+        self.second = nn.Conv2d(between, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
         start_at_zero(self.second)
 
@@ -108,7 +110,7 @@ class ConvBlock(nn.Module):
         if self.scale == 2.0:  # the short cut's channels change while the map is small
             skip, inner = (F.interpolate(part, scale_factor=2.0, mode="nearest") for part in (skip, inner))
         inner = self.first(inner)
-        if self.scale == 0.5:  # before the second convolution, which then costs a quarter
+        if self.scale == 0.5:
             skip, inner = F.avg_pool2d(skip, 2), F.avg_pool2d(inner, 2)
         return (skip + self.second(F.leaky_relu(inner, 0.2))) * math.sqrt(0.5)
 
