@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from picture_folders import pictures, save_all
+from picture_folders import home, in_memory, pictures, save_all
 from PIL import Image
 
 import simulacra as sim
@@ -35,22 +35,6 @@ def small(monkeypatch):
 @pytest.fixture
 def cache(tmp_path):
     return tmp_path / "cache"
-
-
-def in_memory(monkeypatch, source, **options):
-    with monkeypatch.context() as patch:
-        patch.setattr(decoding, "MEMORY", 2**30)
-        return load(source, **options)
-
-
-def only(folder):
-    (found,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return found
-
-
-def home(cache):
-    """The folder of the one folder of pictures that is cached."""
-    return only(cache / "pictures")
 
 
 def mixed():

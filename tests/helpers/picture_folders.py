@@ -6,6 +6,9 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from simulacra.data import load
+from simulacra.data.images import decoding
+
 
 def pictures(n=12, *shape, seed=0):
     """Random pictures, uint8 (n, *shape); grey and 6 x 5 where no shape is given."""
@@ -45,3 +48,20 @@ def png(width, height, *, depth=8, colour=0, extra=b"", pixels=b""):
 def rows(image):
     """Scan lines of one image, each with filter 0."""
     return b"".join(b"\0" + row.tobytes() for row in image)
+
+
+def in_memory(monkeypatch, source, **options):
+    """A source loaded as if it were small."""
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "MEMORY", 2**30)
+        return load(source, **options)
+
+
+def only(folder):
+    (found,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return found
+
+
+def home(cache):
+    """The folder of the one folder of pictures that is cached."""
+    return only(cache / "pictures")

@@ -67,7 +67,8 @@ def load(
     learned from.
 
     A folder of pictures that would take more than 512 MB of memory decoded is decoded once into files in `cache`, a
-    thousand pictures at a time, and its values are memory maps. A decode that was stopped goes on where it was.
+    thousand pictures at a time, and its values are memory maps. A decode that was stopped goes on where it was. A .npy
+    file of more pictures than that is never read whole either: they are written once more, in the order of the split.
 
     Args:
         source: See above.
@@ -248,7 +249,9 @@ def _read(source: Any, name: str | None, labels: Any, reading: Reading) -> tuple
 def _read_path(path: Path, reading: Reading) -> Raw:
     suffix = path.suffix.lower()
     if path.is_file() and suffix in _ARRAY_SUFFIXES:
-        return arrays.read_arrays(path)
+        from simulacra.data.images.large import read_large
+
+        return read_large(path, reading) or arrays.read_arrays(path)
     if path.is_dir():
         from simulacra.data.images.loading import read_folder
 
@@ -273,7 +276,8 @@ def _in_two(raw: Raw, where: str, seed: int, holdout: float) -> tuple[Split, Spl
     values, notes = raw.values, raw.notes
     if values.ndim == 1:
         values = values[:, None]
-    arrays.check_finite(values, where)
+    if raw.store is None:  # else whoever filled it has looked
+        arrays.check_finite(values, where)
     ids, classes = None, ()
     if raw.labels is not None:
         parts = [(raw.values, raw.labels), (raw.test_values, raw.test_labels)]

@@ -109,8 +109,7 @@ class Store:
     ) -> None:  # fmt: skip
         self._folder, self._files, self._decode, self._fill, self._progress = folder, files, decode, fill, progress
         self._each = max(1, min(SHARD_FILES, SHARD_BYTES // max(1, picture_bytes)))
-        self._group, content = _keys(folder, files, size, self._each)
-        self._home = _writable(cache) / "pictures" / f"{self._group}{content}"
+        self._home, self._group = home_of(cache, folder, files, size, self._each)
         self._damaged: list[Path] = []
         self._shards: list[Shard] = []
         for number in range(-(-len(files) // self._each)):
@@ -276,8 +275,8 @@ class Store:
         return self._files[number * self._each : (number + 1) * self._each]
 
 
-def _keys(folder: Path, files: Sequence[Path], size: int | None, each: int) -> tuple[str, str]:
-    """What all caches of a folder at one size begin with, and what tells this content from any other."""
+def home_of(cache: Path | None, folder: Path, files: Sequence[Path], size: int | None, each: int) -> tuple[Path, str]:
+    """Where pictures are kept as they are now at that size, and how all names begin under which they ever were."""
     root = os.path.realpath(folder)
     place = sha256(f"{root}\0{size}".encode(errors="surrogateescape")).hexdigest()[:8]
     content = sha256(f"{VERSION} {each}".encode())
@@ -288,7 +287,8 @@ def _keys(folder: Path, files: Sequence[Path], size: int | None, each: int) -> t
         except OSError:
             facts = f"{path.relative_to(folder)}\0\n"
         content.update(facts.encode(errors="surrogateescape"))
-    return f"{os.path.basename(root)[:40]}-{place}-", content.hexdigest()[:16]
+    group = f"{os.path.basename(root)[:40]}-{place}-"
+    return _writable(cache) / "pictures" / f"{group}{content.hexdigest()[:16]}", group
 
 
 def _writable(cache: Path | None) -> Path:
