@@ -154,7 +154,7 @@ def step_operations(case: Case, seed: int, batch_size: int) -> float | None:
     few = replace(data, train=data.train.take(slice(0, 8 * batch_size)))
 
     def train(steps: int) -> None:
-        options = case.options | {"device": case.device, "steps": steps, "seed": seed}
+        options = case.options | {"device": case.device, "steps": steps, "seed": seed, "watched": False}
         SYNTHESIZERS[case.family or ""](preset=case.preset, **options).fit(few)
 
     try:
