@@ -59,4 +59,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV); the first time this downloads torch and takes a few minutes"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt hatchling editables
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[dev]"
+	@# the extra "inception" without torchvision, which it can do without and which would bring another torch
+	@$(BIN)/python -m pip install --quiet --retries 1 --timeout 30 -c constraints.txt --no-deps torch-fidelity || \
+		echo "torch-fidelity cannot be had here: tests of Inception features will be skipped"
 	@touch $@

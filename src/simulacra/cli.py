@@ -95,14 +95,17 @@ def impute(argv: Sequence[str]) -> None:
 def evaluate(argv: Sequence[str]) -> None:
     """Run `simulacra evaluate`."""
     args = _parse(Evaluate, argv)
+    from simulacra.progress import counting_bar
     from simulacra.synthesizer import open_run
 
     model = open_run(args.run, device=args.device)
     if args.features == "inception" and str(model.device_) == "cpu":
         say("note: Inception looks at a few pictures a second on a CPU, and at up to 4,000 of them: some minutes")
-    evaluation = cli_training.judge(
-        model, report=args.report, n=args.num, seed=args.seed, features=args.features, weights=args.weights
-    )
+    with counting_bar("Inception", "pictures", quiet=args.json) as progress:
+        evaluation = cli_training.judge(
+            model, report=args.report, n=args.num, seed=args.seed, features=args.features, weights=args.weights,
+            progress=progress,
+        )  # fmt: skip
     if args.json:
         print_json(evaluation.to_json())
     else:

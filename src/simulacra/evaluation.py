@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
@@ -95,7 +96,7 @@ class Evaluation:
 
 def evaluate(
     model: Synthesizer, holdout: Split | None = None, *, n: int | None = None, seed: int = 0,
-    features: str = IN_DOMAIN, weights: str | Path | None = None,
+    features: str = IN_DOMAIN, weights: str | Path | None = None, progress: Callable[[int, int], Any] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Draw samples, measure them beside real data and a simple baseline, and judge.
 
@@ -108,6 +109,7 @@ def evaluate(
         features: Of images: "in-domain", those of a classifier of the data themselves (of their pixels without
             labels), or "inception" for figures in Inception's beside them, of at most 1,000 samples on a CPU.
         weights: File of Inception's weights, as torch-fidelity publishes them; its own cache if None.
+        progress: Told how many pictures Inception has looked at, and how many there are.
 
     Raises:
         SimulacraError: if n is too small, the holdout is too short, or the dataset or Inception cannot be had.
@@ -127,6 +129,8 @@ def evaluate(
     asked = _inception(metrics, dataset, features, weights, str(model.device_) if features != IN_DOMAIN else "cpu")
 
     start = perf_counter()
+    if asked and progress:
+        asked["progress"] = progress
     measure, floor, baseline = references(dataset, count, seed, **asked)
     prepared = perf_counter()
     labels = labels_for(model, count, seed)

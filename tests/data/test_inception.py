@@ -3,7 +3,6 @@
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,8 +57,8 @@ def test_bytes_reach_the_network_unchanged():
     np.testing.assert_array_equal(rgb(codec.encode(values).x), values.transpose(0, 3, 1, 2))
 
 
-@pytest.mark.skipif(find_spec("torch_fidelity") is not None, reason="the extra is installed")
-def test_without_the_extra_the_error_says_how_to_install_it(digits):
+def test_without_the_extra_the_error_says_how_to_install_it(digits, monkeypatch):
+    monkeypatch.setattr(inception, "find_spec", lambda name: None)
     with pytest.raises(sim.SimulacraError, match=r"pip install 'simulacra\[inception\]'"):
         Inception(digits)
 
@@ -105,13 +104,17 @@ def test_the_package_is_left_as_if_never_imported_and_torchvision_is_not_needed(
 
 @with_extra
 @pytest.mark.slow
-def test_inception_figures_stand_beside_those_of_the_data_and_leave_the_verdict_alone(digits, weights, monkeypatch):
+def test_inception_figures_stand_beside_those_of_the_data_and_leave_the_verdict_alone(
+    digits, weights, tiny, monkeypatch
+):
     monkeypatch.setattr(inception, "MOST_ON_CPU", 12)
-    model = SimpleNamespace(
-        dataset_=digits, device_="cpu", score_name_=None, sample=lambda n, *, seed: digits.holdout.values[:n],
-        codec_=SimpleNamespace(space=SimpleNamespace(num_classes=0)),
-    )  # fmt: skip
-    plain, both = evaluate(model, n=50), evaluate(model, n=50, features="inception", weights=weights)
+    model = sim.GAN(**tiny("gan", steps=2)).fit(digits)
+    told = []
+    plain, both = (
+        evaluate(model, n=50),
+        evaluate(model, n=50, features="inception", weights=weights, progress=lambda *seen: told.append(seen)),
+    )
+    assert told == [(12 * k, 4 * 12) for k in range(1, 5)]  # training, real, baseline, samples
     assert both.verdict == plain.verdict
     assert {name: both.figures[name] for name in plain.figures} == plain.figures
     names = ["frechet", "kernel", "precision", "recall", "density", "coverage"]

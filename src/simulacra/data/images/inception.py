@@ -6,7 +6,7 @@ Its weights are a pickled file. Nothing of it is unpickled but tensors: `torch.l
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
@@ -41,9 +41,11 @@ class Inception:
         dataset: Whose images they are; it settles what is black and what is white.
         weights: File of the weights; None for torch-fidelity's own cache.
         device: Where to compute: "cpu", "cuda", "cuda:1".
+        progress: Told how many pictures have been looked at, of all kinds together, and how many there are.
 
     Attributes:
         most: Pictures of each kind that are looked at.
+        expected: Pictures that will be looked at; for the progress alone.
         about: JSON-able: "weights", the first 8 digits of their SHA-256, and "published", whether they are those that
             torch-fidelity publishes, without which figures compare with no others.
 
@@ -51,13 +53,17 @@ class Inception:
         SimulacraError: If torch-fidelity is not installed, or there are no weights, or they are damaged.
     """
 
-    def __init__(self, dataset: Dataset, weights: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, dataset: Dataset, weights: str | None = None, device: str = "cpu",
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> None:  # fmt: skip
         module = _module()
         path = _weights_path(module.URL_INCEPTION_V3, weights)
         self.network = _network(module, path).to(device)
         self.codec, self.device = Codec.fit(dataset.train, 0), device
         self.most = MOST_ON_CPU if device == "cpu" else MOST_ON_GPU
         digest = sha256(path.read_bytes()).hexdigest()[:8]
+        self.progress, self.seen, self.expected = progress, 0, 0
         self.about: dict[str, Any] = {"weights": digest, "published": digest in module.URL_INCEPTION_V3}
 
     def __call__(self, values: Array) -> Array:
@@ -67,6 +73,9 @@ class Inception:
             for start in range(0, len(values), BATCH):
                 pictures = torch.from_numpy(rgb(self.codec.encode(values[start : start + BATCH]).x))
                 found.append(self.network(pictures.to(self.device))[0].cpu().numpy())
+                self.seen += len(pictures)
+                if self.progress:
+                    self.progress(self.seen, max(self.seen, self.expected))
         return np.concatenate(found)
 
 

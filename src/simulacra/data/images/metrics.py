@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -119,7 +120,9 @@ class ImageMeasures:
             self.expected = np.bincount(dataset.train.labels, minlength=len(self.classes)) / len(dataset.train)
             self.real_labels = dataset.holdout.labels[rows]
             self.baseline_labels = np.random.default_rng([seed, 41]).choice(len(self.classes), n, p=self.expected)
-        if inception is not None:
+        if inception is not None:  # which looks at training examples, real ones, the baseline and samples
+            inception.expected = min(len(dataset.train), inception.most) + 2 * min(n, inception.most)
+            inception.expected += min(len(rows), inception.most)
             part = dataset.train.values[choose(len(dataset.train), inception.most, seed)]
             self.photographic = Likeness(inception(part), min(n, inception.most), seed, "inception_")
 
@@ -222,8 +225,9 @@ def by_class(seen: Array, labels: Array, classes: tuple[str, ...]) -> dict[str, 
 
 
 def measures(
-    dataset: Dataset, n: int, seed: int, *, features: str = "in-domain", weights: str | None = None, device: str = "cpu"
-) -> Measures:
+    dataset: Dataset, n: int, seed: int, *, features: str = "in-domain", weights: str | None = None,
+    device: str = "cpu", progress: Callable[[int, int], Any] | None = None,
+) -> Measures:  # fmt: skip
     """The figures of images for n samples, references prepared.
 
     Args:
@@ -233,6 +237,7 @@ def measures(
         features: "in-domain", or "inception" for figures in Inception's features beside those.
         weights: File of Inception's weights; torch-fidelity's own cache if None.
         device: Where Inception computes.
+        progress: Told how many pictures Inception has looked at, and how many there are.
 
     Raises:
         SimulacraError: If Inception is asked for and cannot be had.
@@ -241,7 +246,7 @@ def measures(
         return ImageMeasures(dataset, n, seed)
     from simulacra.data.images.inception import Inception
 
-    return ImageMeasures(dataset, n, seed, Inception(dataset, weights, device))
+    return ImageMeasures(dataset, n, seed, Inception(dataset, weights, device, progress))
 
 
 def gaussian_images(dataset: Dataset, n: int, seed: int) -> Array:
