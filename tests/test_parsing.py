@@ -2,10 +2,12 @@
 
 import pytest
 
-from simulacra.config import GANConfig
+from simulacra.cli import main
+from simulacra.config import FAMILIES, GANConfig, family_config
 from simulacra.errors import SimulacraError
 from simulacra.flags import Compare, Sample
-from simulacra.parsing import parse
+from simulacra.parsing import helps, parse
+from simulacra.replicates import LEFT_OUT
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,16 @@ def test_what_is_right_is_parsed_and_help_is_no_mistake(capsys):
         parse(Compare, prog="simulacra x", argv=["--help"])
     assert not stop.value.code
     assert "--replicates" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["train", "replicate"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_help_flows_as_text_whatever_the_lines_of_the_source(command, family, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "2000")  # each explanation has room on one line
+    with pytest.raises(SystemExit):
+        main([command, "--family", family, "--help"])
+    printed = capsys.readouterr().out
+    texts = helps(family_config(family))
+    assert any(len(text) > 120 for text in texts.values())  # more than a line of the source
+    missing = {name for name, text in texts.items() if text not in printed}
+    assert missing <= (set() if command == "train" else set(LEFT_OUT))

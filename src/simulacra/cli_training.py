@@ -13,7 +13,7 @@ from tyro.conf import arg
 from simulacra.config import FAMILIES, TrainingConfig, check, family_config
 from simulacra.errors import SimulacraError
 from simulacra.flags import DATA_HELP, Compare, Replicate, Train, print_json, say, several
-from simulacra.parsing import parse
+from simulacra.parsing import helped, parse
 from simulacra.resolving import resolve
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ def train(argv: Sequence[str]) -> None:
     preset, file = _value(argv, "--preset"), _option_file(_value(argv, "--config"))
     engine = _value(argv, "--engine")
     glance = {} if engine is None else {"engine": engine}
+    flags_class = helped(config_class)
     defaults = resolve(family, _recipe_at_a_glance(source), glance, preset=preset, file=file)
-    options_type = Annotated[config_class, arg(name="", help=f"Options of the {family}.")]
+    defaults = flags_class(**dataclasses.asdict(defaults))
+    options_type = Annotated[flags_class, arg(name="", help=f"Options of the {family}.")]
     flags = [("args", Annotated[Train, arg(name="")]), ("options", options_type, defaults)]
     parsed = parse(
         dataclasses.make_dataclass("Parsed", flags),

@@ -13,6 +13,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from simulacra.config import FAMILIES, TrainingConfig
 from simulacra.errors import SimulacraError
+from simulacra.parsing import helps
 from simulacra.recipes import PRESETS
 
 if TYPE_CHECKING:
@@ -298,6 +299,7 @@ def several(defaults: TrainingConfig, *, without: Collection[str]) -> Any:
         without: Options that are left out.
     """
     cls, fields = type(defaults), []
+    texts = helps(cls)
     for name, hint in get_type_hints(cls).items():
         default = getattr(defaults, name)
         if name in without:
@@ -307,11 +309,13 @@ def several(defaults: TrainingConfig, *, without: Collection[str]) -> Any:
         if single:
             hint = tuple[str, ...] if get_origin(get_args(hint)[0]) is Literal else hint
         elif choices:
-            hint = Annotated[tuple[str, ...], arg(metavar=f"{'|'.join(choices)} ...")]
+            hint = Annotated[tuple[str, ...], arg(metavar=f"{'|'.join(choices)} ...", help=texts[name])]
         else:
             hint = tuple[hint, ...]
+        if not choices:
+            hint = Annotated[hint, arg(help=texts[name])]
         fields.append((name, hint, default if single else (default,)))
-    # bases bring the help of every field; their checks are of single values
+    # the checks of the base are of single values
     return make_dataclass(
         "Several", fields, bases=(cls,), namespace={"__post_init__": lambda self: None}, frozen=True, kw_only=True
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import inspect
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 
@@ -27,6 +32,31 @@ def parse(kind: Any, *, prog: str, argv: Sequence[str], description: str | None 
         if not stop.code:  # --help
             raise
         raise SimulacraError(f"{one_line(told.getvalue())}; see {prog} --help") from None
+
+
+def helped(cls: type) -> type:
+    """A dataclass with the help of its fields as flowing text; tyro would break lines where the source does."""
+    texts, hints = helps(cls), get_type_hints(cls)
+    fields: list[Any] = [
+        (one.name, Annotated[hints[one.name], tyro.conf.arg(help=texts.get(one.name))], one.default)
+        for one in dataclasses.fields(cls)
+    ]
+    return dataclasses.make_dataclass(cls.__name__, fields, bases=(cls,), frozen=True, kw_only=True)
+
+
+@cache
+def helps(cls: type) -> dict[str, str]:
+    """What stands below each field of a dataclass and of those that it extends."""
+    found: dict[str, str] = {}
+    for one in reversed(cls.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, below in zip(body.body, body.body[1:], strict=False):
+            if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                continue
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                found[field.target.id] = " ".join(str(below.value.value).split())
+    return found
 
 
 def one_line(box: str) -> str:

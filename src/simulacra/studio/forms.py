@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import textwrap
-from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from simulacra.config import family_config
 from simulacra.errors import SimulacraError
+from simulacra.parsing import helps
 from simulacra.resolving import resolve
 
 Form = Literal["whole", "number", "switch", "choice", "choices", "wholes", "text"]
@@ -113,21 +110,6 @@ def given(all_fields: list[Field], shown: dict[str, Any]) -> dict[str, Any]:
             value = field.read(shown[field.name])
             if value != field.default:
                 found[field.name] = value
-    return found
-
-
-@cache
-def helps(cls: type) -> dict[str, str]:
-    """What stands below each field of a dataclass and of those that it extends."""
-    found: dict[str, str] = {}
-    for one in reversed(cls.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, below in zip(body.body, body.body[1:], strict=False):
-            if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
-                continue
-            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-                found[field.target.id] = " ".join(str(below.value.value).split())
     return found
 
 
