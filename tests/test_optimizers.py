@@ -1,15 +1,16 @@
 """Optimisers: Muon's steps are orthogonal and of Adam's size, its rest is AdamW, and it resumes where it was."""
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from simulacra.optimizers import LIKE_ADAM, Muon, is_matrix, orthogonal
+from simulacra.optimizers import LIKE_ADAM, NEWTON_SCHULZ, ROUNDS, Muon, is_matrix, orthogonal
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (20, 64), (64, 20), (24, 400)])
+@pytest.mark.parametrize("shape", [(16, 16), (20, 64), (64, 20), (24, 400), (3, 20, 64)])
 def test_singular_values_come_near_one_and_directions_stay(shape):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     made = orthogonal(matrices)
@@ -20,6 +21,32 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
     turned = left.mT @ made @ right.mT  # diagonal: the singular vectors are those of the gradient
     off = turned - torch.diag_embed(turned.diagonal(dim1=-2, dim2=-1))
     assert off.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("smallest", [1e-1, 1e-3, 1e-6])
+def test_the_rounds_are_those_of_newton_and_schulz_however_small_a_singular_value(smallest):
+    a, b, c = NEWTON_SCHULZ
+    left, _, right = torch.linalg.svd(
+        torch.randn(32, 90, generator=torch.Generator().manual_seed(3)), full_matrices=False
+    )
+    matrix = left * torch.logspace(0, math.log10(smallest), 32) @ right
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(ROUNDS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonal(matrix), x.float(), rtol=0, atol=1e-3)
+
+
+def test_matrices_of_one_shape_do_not_hear_of_each_other():
+    def moved(together):
+        weights = [nn.Parameter(torch.ones(16, 24)) for _ in range(3)]
+        for seed, weight in enumerate(weights):
+            weight.grad = torch.randn(16, 24, generator=torch.Generator().manual_seed(seed)) * 10.0**seed
+        for some in [weights] if together else [[weight] for weight in weights]:
+            Muon(some, lr=0.1, betas=(0.9, 0.99)).step()
+        return torch.stack([weight.detach() for weight in weights])
+
+    torch.testing.assert_close(moved(True), moved(False))
 
 
 def test_a_step_on_a_matrix_has_the_size_of_one_of_adam():
