@@ -587,7 +587,7 @@ plots.verdicts(axis, d, theory.best_discriminator(axis, lost_samples[worst][:, 0
 #
 # `simulacra.families` is the same model in PyTorch, where autograd finds the gradients. We copy the weights, give both
 # the same examples and latents, and train twenty steps side by side in float64. R1 and R2 are now a gradient through a
-# gradient (`create_graph=True` in `squared_gradient`).
+# gradient (`create_graph=True` in `input_gradient`).
 
 # %%
 import torch
@@ -634,7 +634,7 @@ for step in range(small.steps):
             fake = model.generator(z_first)[0].detach()
             rows = torch.cat([real, fake]).requires_grad_()
             logits = model.discriminator(rows)
-            slopes = adversarial.squared_gradient(logits, rows)
+            slopes = adversarial.input_gradient(logits, rows).square()
             loss = adversarial.discriminator_loss(logits[: len(real)], logits[len(real) :])
             loss = loss + model.gamma(fraction) * slopes.sum() / (2 * len(real))  # r1 + r2
         else:

@@ -106,7 +106,7 @@ def test_it_listens_on_this_machine_alone(served):
 def test_it_ends_in_order(tmp_path):
     with studio(tmp_path) as (process, _):
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_another_host_comes_with_a_warning(tmp_path):
         assert address.startswith("http://127.0.0.1:")
         assert httpx.get(address).status_code == 303
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         assert "warning: --host 0.0.0.0 lets other machines" in process.stderr.read()
