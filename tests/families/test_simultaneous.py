@@ -9,6 +9,7 @@ from simulacra.errors import SimulacraError
 from simulacra.families.adversarial import LOSSES
 from simulacra.families.gan import GAN
 from simulacra.noise import step_generator
+from simulacra.recipes import PRESETS
 from simulacra.resolving import resolve
 from simulacra.space import Batch, Space
 from simulacra.train import Training, train
@@ -128,6 +129,11 @@ def test_what_needs_turns_is_refused_and_left_to_them_by_auto(options):
     gan = GAN(Space((1, 16, 16)), config)
     names = [update.player for update in gan.updates(rows(gan.space, 8), step_generator(0, 0), 0.0)]
     assert names == ["discriminator", "discriminator", "generator"]
+
+
+@pytest.mark.parametrize("preset", [name for name, one in PRESETS.items() if one.family == "gan"])
+def test_published_models_take_turns_as_they_were_published(preset):
+    assert resolve("gan", "images", {"steps": 1}, preset=preset).updates == "alternating"
 
 
 def test_the_discriminator_looks_once_at_each_example():
