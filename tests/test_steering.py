@@ -106,6 +106,7 @@ def test_a_flow_run_back_and_forth_comes_home_the_nearer_the_more_steps(digits):
         (lambda run, x: steering.inpaint(run, x, np.zeros((8, 8)), 2, label=0), "no hole"),
         (lambda run, x: steering.inpaint(run, x, np.ones((5, 5)), 2, label=0), "shape"),
         (lambda run, x: steering.reconstruct(run, x[:5, :5], label=0), "shape"),
+        (lambda run, x: steering.reconstruct(run, x[None][:0], label=0), "at least one"),
         (lambda run, x: steering.vary(run, x, 2, label="eleven"), "eleven"),
     ],
 )

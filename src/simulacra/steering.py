@@ -193,6 +193,8 @@ def _encode(model: Synthesizer, values: Any) -> Tensor:
     one = model.codec_.decode(Batch(np.zeros((1, *model.codec_.space.shape), np.float32), np.zeros((1, 0), np.int64)))
     if values.ndim == one.ndim - 1:
         values = values[None]
+    if not len(values):
+        raise SimulacraError("no examples: pass at least one")
     return to_tensors(model.codec_.encode(values), model.device_).x
 
 
