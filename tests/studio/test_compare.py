@@ -122,10 +122,10 @@ def test_one_slider_moves_all_timelines(page, tmp_path, tiny):
         until(lambda: steps() == ["60", "120"])
         page.focus('[data-test="share"] [tabindex="0"]')
         until(lambda: page.keyboard.press("PageDown") or steps() == ["0", "0"])
-        assert page.url.endswith("/compare?run=small&run=other&at=0.000")
+        until(lambda: page.url.endswith("/compare?run=small&run=other&at=0.000"))
         page.goto(home + "compare?run=small&run=other&at=0.34")
         until(lambda: steps() == ["20", "50"])
-        assert page.get_attribute('[data-test="curves-told"]', "data-curves") == "3"
+        until(lambda: page.get_attribute('[data-test="curves-told"]', "data-curves") == "3")
         text = page.inner_text('[data-test="figures"]')
         assert re.search(r"steps\s+60\s+120", text)
         page.goto(home + "compare?run=small&run=gone")

@@ -39,7 +39,7 @@ def start_a_gan_and_watch(page):
     page.wait_for_selector('[data-test="toy:moons"][aria-pressed="true"]')
     page.fill('[data-test="option-steps"]', "500000")
     page.wait_for_url(re.compile(r"source=toy%3Amoons.*500000"))  # all of it is in the address
-    assert page.inner_text('[data-test="estimate"]').startswith("takes about 69 min on a machine like")
+    until(lambda: page.inner_text('[data-test="estimate"]').startswith("takes about 69 min on a machine like"))
     page.click('[data-test="start"]')
     page.wait_for_url("**/watch/toy-moons-gan*")
     until(lambda: page.locator(TOLD).count() and int(told(page)["drawn"]) >= 3)
@@ -73,11 +73,10 @@ def see_the_best_discriminator(page):
     assert "best" not in told(page)["layers"]
     page.click('[data-test="layer-best"]')
     until(lambda: "best" in told(page)["layers"])
-    assert "best" in page.url
-    assert re.search(r"\d", page.inner_text('[data-test="logged"]'))
+    until(lambda: "best" in page.url)
+    until(lambda: re.search(r"\d", page.inner_text('[data-test="logged"]')))
     page.reload()  # a state is come back to by its address
-    until(lambda: page.locator(TOLD).count() and told(page)["step"] == step)
-    assert "best" in told(page)["layers"]
+    until(lambda: page.locator(TOLD).count() and told(page)["step"] == step and "best" in told(page)["layers"])
 
 
 def stop(page):
@@ -90,14 +89,15 @@ def provoke_collapse(page, home):
     """By a link such as a teacher sends: a game that is known to lose modes. Returns the run's name."""
     options = quote(json.dumps(ZOO["mode-collapse"].options))
     page.goto(f"{home}?source=toy%3Aring&family=gan&options={options}")
-    assert page.inner_text('[data-test="estimate"]').endswith("as fast as the run on toy:moons")
+    until(lambda: page.inner_text('[data-test="estimate"]').endswith("as fast as the run on toy:moons"))
     page.click('[data-test="start"]')
     page.wait_for_url("**/watch/toy-ring-gan")
     page.wait_for_selector('[data-test="status"]:text("finished")', timeout=180_000)
     panel = page.locator('[data-test="findings"]')
     until(lambda: "mode-collapse" in (panel.get_attribute("data-codes") or ""))
-    assert "as the evaluation found" in panel.inner_text()
-    assert not page.inner_text('[data-test="verdict"]').startswith("learned")
+    until(lambda: "as the evaluation found" in panel.inner_text())
+    verdict = until(lambda: page.inner_text('[data-test="verdict"]'))
+    assert verdict in ("verdict: learned in part", "verdict: failed")
     return "toy-ring-gan"
 
 

@@ -21,7 +21,7 @@ def test_a_run_of_the_command_line_is_shown_and_can_be_scrubbed(page, small_gan)
         page.focus('[data-test="timeline"] [tabindex="0"], [data-test="timeline"][tabindex="0"]')
         page.keyboard.press("ArrowLeft")
         until(lambda: told(page)["step"] == "50")
-        assert "step=50" in page.url
+        until(lambda: "step=50" in page.url)
         assert page.outside == []
         assert page.errors == []
 

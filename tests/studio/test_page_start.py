@@ -49,6 +49,7 @@ def test_a_shape_is_chosen_by_the_keys_alone(page, tmp_path):
         page.goto(address)
         page.focus('[data-test="draw"]')
         page.keyboard.press("Enter")
+        page.wait_for_selector('[data-test="shape-face"]')  # what is hidden cannot have the focus
         page.focus('[data-test="shape-face"]')
         page.keyboard.press("Enter")
         until(lambda: page.locator('[data-test="sheet"]').get_attribute("data-strokes") == "4")
@@ -75,7 +76,7 @@ def test_files_are_sent_and_wrong_ones_are_refused_in_words(page, tmp_path):
         chooser.set_input_files(str(table))
         page.wait_for_url(re.compile(r"my-table\.csv"))
         assert [path.name for path in (runs / ".studio" / "uploads").iterdir()] == ["my-table.csv"]
-        assert "my-table.csv" in page.input_value('input[aria-label^="or a path"]')
+        until(lambda: "my-table.csv" in page.input_value('input[aria-label^="or a path"]'))
         chooser.set_input_files(str(empty))
         page.wait_for_selector('[role="alert"]:has-text("broken.npy")')
         assert "my-table.csv" in page.url  # what was chosen stays chosen
