@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from simulacra.data.estimate import choose, finite_rows
 from simulacra.space import Batch
@@ -103,6 +103,7 @@ class Reference:
         self.centres, self.groups = self._groups()
         self.typical = float(cdist(self.near_train, self.near_held).mean()) or 1.0
         own = np.sort(cdist(self.near_held, self.near_held), axis=1)
+        self.apart = own.sum() / max(len(own) * (len(own) - 1), 1)
         self.radii = own[:, min(NEIGHBOURS, len(own) - 1)]
         nearest = cdist(self.near_held, self.near_train).min(axis=1)
         self.nearest = float(np.median(nearest)) or 1e-12
@@ -132,13 +133,9 @@ class Reference:
         assigned = self.assign(points)
         few = _some(points[np.lexsort(points.T[::-1])], COMPARED)  # sorted, so that it is no matter how they came
         to_train, to_held = cdist(few, self.near_train), cdist(few, self.near_held)
-        own = cdist(few, few)
-        m = len(few)
-        within = own.sum() / max(m * (m - 1), 1)
-        k = len(self.near_held)
-        real = cdist(self.near_held, self.near_held).sum() / max(k * (k - 1), 1)
+        within = pdist(few).mean() if len(few) > 1 else 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            energy = max(0.0, float(2 * to_held.mean() - within - real)) / self.typical
+            energy = max(0.0, float(2 * to_held.mean() - within - self.apart)) / self.typical
         nearest = to_train.min(axis=1)
         closer = np.mean(nearest < to_held.min(axis=1))
         extreme = detail = None
@@ -152,7 +149,7 @@ class Reference:
             coverage=float((to_held.min(axis=0) <= self.radii).mean()),
             fidelity=float((to_held <= self.radii).any(axis=1).mean()),
             energy=energy,
-            spread=float(within / (real or 1.0)),
+            spread=float(within / (self.apart or 1.0)),
             trained=float(closer),
             closeness=float(np.median(nearest) / self.nearest),
             extreme=extreme or 0.0,

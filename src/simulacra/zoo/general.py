@@ -25,7 +25,11 @@ def few(source: str, count: int) -> Callable[[int], Dataset]:
 def few_digits(seed: int) -> Dataset:
     """60 digits to learn from, and all others held out, without their labels."""
     digits = load("digits")
-    values = np.concatenate([digits.train.values, digits.holdout.values])
+    return sixty(np.concatenate([digits.train.values, digits.holdout.values]), seed)
+
+
+def sixty(values: np.ndarray, seed: int) -> Dataset:
+    """60 examples to learn from, and all others held out."""
     return load(values, holdout=1 - 60 / len(values), seed=seed)
 
 
