@@ -120,6 +120,14 @@ def test_samples_that_still_come_nearer_are_not_given_up():
     assert no_convergence(shown(coming), None, reference()) is None
 
 
+def test_samples_that_hop_to_a_nearer_place_are_not_on_their_way():
+    energies = np.geomspace(2.0, 0.05, LOOKS)
+    for turns, expected in (([k % 4 for k in range(LOOKS)], True), ([0] * LOOKS, False)):
+        coming = [dataclasses.replace(one, energy=float(energy), fidelity=0.05, coverage=0.05)
+                  for one, energy in zip(visits(*turns), energies, strict=True)]  # fmt: skip
+        assert (no_convergence(shown(coming), None, reference()) is not None) is expected
+
+
 @pytest.mark.parametrize(("margin", "expected"), [(0.02, True), (-0.02, False)])
 def test_samples_that_wander_far_from_the_data_have_not_converged(margin, expected):
     energy = one_gaussian(reference(), 256).energy + 2 * TOUCH

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from histories import history, logs, looked, moments, portrait, probes, reference
+from histories import LOOKS, history, logs, looked, moments, portrait, probes, reference
 
 from simulacra.diagnosis import general
 from simulacra.diagnosis.asking import shortfall, tamed
@@ -122,6 +122,16 @@ def test_the_budget_of_a_gan_is_judged_by_its_samples():
     assert budget_too_short(told, Samples(rising[-1]), reference()).severe
     flat = history("gan", moments=moments(steps, [rising[0], *[rising[-1]] * 4]))
     assert budget_too_short(flat, Samples(rising[-1]), reference()) is None
+
+
+def test_a_gan_that_hops_gains_nothing_by_more_of_it():
+    steps = (100, 250, 500, 1000, 2000)
+    rising = [portrait(coverage=c, fidelity=c) for c in (0.0, 0.05, 0.1, 0.2, 0.3)]
+    for hops, found in ((True, False), (False, True)):
+        shares = [tuple(np.eye(4)[k % 4 if hops else 0]) for k in range(LOOKS)]
+        looks = probes(2000, LOOKS, train={"auc": 0.6}, portraits=[portrait(shares=one) for one in shares])
+        told = history("gan", probes=looks, moments=moments(steps, rising))
+        assert (budget_too_short(told, Samples(rising[-1]), reference()) is not None) is found
 
 
 def test_a_budget_in_minutes_is_lengthened_in_minutes():

@@ -199,7 +199,9 @@ def late_collapse(history: History, samples: Samples | None, data: Reference) ->
 def no_convergence(history: History, samples: Samples | None, data: Reference) -> Finding | None:
     """Samples no nearer to the data than one Gaussian is, nor coming nearer: bad at the end, or still on the move."""
     looks = late_portraits(history)
-    if not looks or late_collapse(history, samples, data) is not None or _nearing(looks):
+    if not looks or late_collapse(history, samples, data) is not None:
+        return None
+    if _nearing(looks) and mode_hopping(history, samples, data) is None:  # a hop may well be one to a better place
         return None
     last = [one for _, one in looks[-FEWEST:]] if samples is None else [samples.portrait]
     evidence = _worse_than_gaussian(last, data) or _restless(looks, data)

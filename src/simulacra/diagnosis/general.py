@@ -8,6 +8,7 @@ import numpy as np
 
 from simulacra.diagnosis import copying
 from simulacra.diagnosis.asking import VERY_FAR, curves, shortfall, tamed
+from simulacra.diagnosis.collapse import mode_hopping
 from simulacra.diagnosis.copying import memorisation, overfitting
 from simulacra.diagnosis.failure import Detector, Failure
 from simulacra.diagnosis.finding import Evidence, Finding, Plot, percent
@@ -185,6 +186,8 @@ def budget_too_short(history: History, samples: Samples | None, data: Reference)
         return None
     if overfitting(history, samples, data) or memorisation(history, samples, data):
         return None  # longer would be worse
+    if history.family == "gan" and mode_hopping(history, samples, data):
+        return None  # what goes to and fro is not on its way
     if samples.figures.get("moved", 0.0) > 0.1:
         return None  # the walk is too coarse to show what was learned
     shown = samples.others.get("unguided", samples.others.get("doubled", samples.portrait))
