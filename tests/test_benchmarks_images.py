@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,21 +15,12 @@ from simulacra import train
 from simulacra.resolving import resolve
 from simulacra.synthesizer import SYNTHESIZERS
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+PEERS = Path(__file__).parents[1] / "benchmarks" / "peers"
 
 
 @pytest.fixture(scope="module")
-def load() -> Any:
-    """load(name): a module of the benchmarks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        patch.setattr(sys, "dont_write_bytecode", True)
-        yield import_module
-
-
-@pytest.fixture(scope="module")
-def table(load: Any) -> ModuleType:
-    return load("images_table")
+def table(benchmark_module: Any) -> ModuleType:
+    return benchmark_module("images_table")
 
 
 def entry(frechet: float, few: float | None = None, missing: int = 0, **run: Any) -> dict[str, Any]:
@@ -131,18 +120,18 @@ def test_the_document_names_the_command_and_says_what_stands_in(table: ModuleTyp
     assert "A quick look" in text
 
 
-def test_every_case_of_simulacra_can_be_configured(load: Any) -> None:
-    cases = load("images_runs").CASES
+def test_every_case_of_simulacra_can_be_configured(benchmark_module: Any) -> None:
+    cases = benchmark_module("images_runs").CASES
     own = {name: case for name, case in cases.items() if case.family}
     assert len(own) == 9
     for case in own.values():
         config = resolve(case.family, "images", case.options | {"minutes": case.minutes}, preset=case.preset)
         assert config.minutes == case.minutes
-    assert all((BENCHMARKS / "peers" / f"{case.peer}.py").exists() for case in cases.values() if case.peer)
+    assert all((PEERS / f"{case.peer}.py").exists() for case in cases.values() if case.peer)
 
 
-def test_operations_are_counted_through_a_gradient_of_a_gradient(load: Any) -> None:
-    operations = load("peers.measuring").operations
+def test_operations_are_counted_through_a_gradient_of_a_gradient(benchmark_module: Any) -> None:
+    operations = benchmark_module("peers.measuring").operations
     linear, a = torch.nn.Linear(16, 32, bias=False), torch.randn(8, 16, requires_grad=True)
     product = 2 * 8 * 16 * 32
     assert operations(lambda: linear(a)) == product
@@ -155,8 +144,8 @@ def test_operations_are_counted_through_a_gradient_of_a_gradient(load: Any) -> N
     assert operations(penalty) == 6 * product
 
 
-def test_a_clock_of_processor_time_is_shared_by_the_threads(load: Any) -> None:
-    clock = load("peers.measuring").clock
+def test_a_clock_of_processor_time_is_shared_by_the_threads(benchmark_module: Any) -> None:
+    clock = benchmark_module("peers.measuring").clock
     before = time.process_time()
     now = clock("processor", 2)()
     assert before / 2 <= now <= time.process_time() / 2
