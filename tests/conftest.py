@@ -14,8 +14,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+# the same examples every time, however slow the machine; others with: pytest --hypothesis-profile=default
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 TINY: dict[str, dict[str, Any]] = {
     "gan": {"generator_hidden": (16,), "discriminator_hidden": (16,), "latent_dim": 3},

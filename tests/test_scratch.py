@@ -121,7 +121,7 @@ def test_a_gan_update_leaves_the_other_player_alone():
             assert np.array_equal(values, before[name]) == (name != player)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(d=st.integers(1, 4), rows=st.integers(2, 7), depth=st.integers(1, 3), octaves=st.integers(0, 2))
 def test_the_input_gradient_is_the_slope_of_the_logit(d, rows, depth, octaves):
     config = GANConfig(

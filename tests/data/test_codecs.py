@@ -51,7 +51,7 @@ def images(draw):
 
 @pytest.mark.parametrize("dtype", INTEGERS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_points_of_integers_come_back_as_they_were(dtype, data):
     values = data.draw(points(dtype))
     codec = PointCodec.fit(Split(values), 0)
@@ -64,7 +64,7 @@ def test_points_of_integers_come_back_as_they_were(dtype, data):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_points_of_floats_come_back_to_single_precision(dtype, data):
     values = data.draw(points(dtype))
     codec = PointCodec.fit(Split(values), 0)
@@ -76,7 +76,7 @@ def test_points_of_floats_come_back_to_single_precision(dtype, data):
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_encoded_training_points_have_mean_zero_and_sd_one(data):
     values = data.draw(points("float64"))
     x = PointCodec.fit(Split(values), 0).encode(values).x.astype(np.float64)
@@ -85,7 +85,7 @@ def test_encoded_training_points_have_mean_zero_and_sd_one(data):
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(-10, 10))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_log_scale_carries_a_density_from_model_space_to_raw_space(a, b, shift):
     rng = np.random.default_rng(0)
     values = rng.standard_normal((50, 2)) * [a, b] + shift
@@ -129,7 +129,7 @@ def test_integers_cannot_hold_nan_and_say_so():
 
 
 @given(images())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_images_come_back_in_their_dtype_range_and_layout(case):
     values, layout, (low, high), channels = case
     codec = ImageCodec.fit(Split(values), 0)
@@ -153,7 +153,7 @@ def test_images_come_back_in_their_dtype_range_and_layout(case):
 
 
 @given(images(), st.floats(1, 10))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_decoded_pixels_stay_between_black_and_white(case, gain):
     values, _, (low, high), _ = case
     codec = ImageCodec.fit(Split(values), 0)
@@ -181,7 +181,7 @@ def assert_stored_as_encoded(values, labels, stored, codec, **tolerance):
 
 
 @given(images())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_stored_rows_are_the_encoded_ones_bit_for_bit_for_whole_numbers(case):
     values, _, (_low, _high), _ = case
     values = np.concatenate([values, values])

@@ -149,7 +149,7 @@ def test_rows_are_the_same_whichever_block_they_fall_into():
 
 
 @given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(0, 100))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nothing_overflows_far_from_every_mode(x, y, sigma):
     density = mixture("grid")
     point = np.array([[x, y]])

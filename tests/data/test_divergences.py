@@ -41,7 +41,7 @@ def test_equal_densities_have_the_loss_log_4_and_imply_nothing():
     assert theory.implied_divergence(loss_of(np.zeros_like(X), p, p)) == pytest.approx(0.0, abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0.1, 10))
 def test_no_other_discriminator_implies_more_than_the_divergence(seed, size):
     p, q = pair_of_densities()

@@ -76,7 +76,7 @@ def test_lists_are_arrays_too():
 @given(
     st.lists(st.integers(0, 4), min_size=10, max_size=80), st.sampled_from([0.05, 0.2, 0.5, 0.9]), st.integers(0, 99)
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_split_is_a_partition_with_the_same_share_of_each_class(labels, holdout, seed):
     labels = np.array(labels)
     n = len(labels)
@@ -92,7 +92,7 @@ def test_a_split_is_a_partition_with_the_same_share_of_each_class(labels, holdou
 
 
 @given(st.integers(10, 200), st.floats(0.01, 0.99), st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_without_labels_the_share_held_out_is_right(n, holdout, seed):
     train, held = split_rows(n, None, holdout, seed)
     assert sorted([*train, *held]) == list(range(n))

@@ -41,7 +41,7 @@ def studio(runs, *flags):
         yield process, found[0]
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def until(holds, seconds=60.0):

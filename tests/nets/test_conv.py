@@ -43,7 +43,7 @@ def shake(module):
             )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(shape=shapes, extra=st.integers(0, 3))
 def test_shapes_and_gradients_of_every_size(shape, extra):
     up, down = ConvUp(5, shape, width=4), ConvDown(shape, 2, extra=extra, width=4)

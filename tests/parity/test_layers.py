@@ -87,7 +87,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n=st.integers(2, 6), rows=sizes)
 def test_layer_agrees_with_autograd(name, n, rows):
     make, reference = LAYERS[name]
@@ -128,7 +128,7 @@ def randomise(twin):
         parameter.value = normal(*parameter.value.shape, seed=index + 7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n=widths, rows=sizes, condition=st.integers(0, 4), depth=st.integers(1, 3))
 def test_residual_network_agrees_with_autograd(n, rows, condition, depth):
     twin = mlp.ResidualMLP(n, 4, depth, 3, streams(), condition=condition, zero_start=True)
@@ -166,7 +166,7 @@ def test_embedding_of_noise_levels_agrees_with_autograd():
             np.testing.assert_allclose(twin.parameters()[name].grad[s], parameter.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(d=widths, octaves=st.integers(0, 4))
 def test_octave_features_and_their_jacobian_agree_with_autograd(d, octaves):
     twin, x, t = embed.OctaveFeatures(octaves), normal(2, 3, d), normal(2, 3, d, seed=4)
@@ -188,7 +188,7 @@ def test_octave_features_and_their_jacobian_agree_with_autograd(d, octaves):
 
 
 @pytest.mark.parametrize("name", gan.LOSSES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=sizes, spread=st.floats(0.1, 20))
 def test_gan_losses_agree_with_autograd(name, rows, spread):
     real, fake = spread * normal(2, rows), spread * normal(2, rows, seed=1)
@@ -229,7 +229,7 @@ def test_losses_at_their_known_values():
     assert not any(array.any() for array in (kl, to_mean, to_logvar))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=sizes, d=widths, log_sigma=st.floats(-2, 1))
 def test_terms_of_the_bound_agree_with_autograd(rows, d, log_sigma):
     x, mean, logvar = (normal(2, rows, d, seed=k) for k in range(3))
@@ -255,7 +255,7 @@ def test_terms_of_the_bound_agree_with_autograd(rows, d, log_sigma):
 
 
 @pytest.mark.parametrize("path", diffusion.PATHS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rows=sizes, d=widths)
 def test_denoising_loss_and_scales_agree_with_autograd(path, rows, d):
     x, denoised, sigma = normal(1, rows, d), normal(1, rows, d, seed=1), np.exp(normal(1, rows))
@@ -274,7 +274,7 @@ def test_denoising_loss_and_scales_agree_with_autograd(path, rows, d):
 # --- penalties -------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(d=widths, rows=sizes, octaves=st.integers(0, 2))
 def test_penalty_of_the_input_gradient_agrees_with_double_backward(d, rows, octaves):
     config = gan.GANConfig(discriminator_hidden=(5, 4), discriminator_octaves=octaves)

@@ -66,7 +66,8 @@ def test_a_run_that_nobody_judged_is_looked_at_when_asked(small_gan):
     assert [finding.code for finding in found.findings] == ["too-short"] or found.findings
 
 
-def test_looks_are_rare_and_never_two_at_once(tmp_path, made):
+def test_looks_are_rare_and_never_two_at_once(tmp_path, made, monkeypatch):
+    monkeypatch.setattr("simulacra.studio.seeking.EVERY", 3600.0)
     made("judged", evaluation={"findings": [FOUND.to_json()]})
     one = seeker(tmp_path)
     looks = []

@@ -70,7 +70,7 @@ def columns(draw):
 
 
 @given(columns())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_every_kind_of_column_comes_back(table_of, found):
     kind, values = found
     table = table_of({"v": values, "other": ["x", "y"] * (len(values) // 2) + ["x"] * (len(values) % 2)})
@@ -95,7 +95,7 @@ def test_every_kind_of_column_comes_back(table_of, found):
 
 
 @given(columns(), st.integers(0, 2**20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_draw_decodes_to_values_within_the_range_seen(table_of, found, seed):
     _, values = found
     codec = fitted(table_of({"v": values, "other": [True, False] * (len(values) // 2) + [True] * (len(values) % 2)}))

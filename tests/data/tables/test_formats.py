@@ -119,7 +119,7 @@ decimals = st.integers(0, 6).flatmap(
 
 
 @given(decimals)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_decimals_of_equal_length_come_back(words):
     assume(not any(float(word) == 0 and word.startswith("-") for word in words))
     assert there_and_back(words, "numeric")[0] == words
@@ -127,7 +127,7 @@ def test_decimals_of_equal_length_come_back(words):
 
 @example([0.0, 8715767629376207.0])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_float_comes_back_with_its_value(values):
     found, column = there_and_back([repr(value) for value in values], "numeric")
     assert column.role == "numeric"
@@ -135,7 +135,7 @@ def test_any_float_comes_back_with_its_value(values):
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whole_numbers_come_back(values):
     words = [str(value) for value in values]
     assert there_and_back(words, "integer")[0] == words
@@ -147,7 +147,7 @@ def test_whole_numbers_come_back(values):
     st.lists(st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2299, 12, 31)), min_size=1, max_size=20),
     st.sampled_from(["", "Z", "+05:45", "-08:00"]),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_dates_of_any_century_come_back(form, values, zone):
     zone = zone if "%H" in form else ""
     words = [value.strftime(form) + zone for value in values]
@@ -160,13 +160,13 @@ def test_dates_of_any_century_come_back(form, values, zone):
         min_size=3, max_size=20,
     )
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_categories_come_back_letter_by_letter(words):
     assert there_and_back(words, "category")[0] == words
 
 
 @given(st.lists(st.text("0123456789.,-+eE%$ /:TZ", max_size=8), min_size=1, max_size=12))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_nothing_that_looks_like_a_number_or_a_date_breaks_the_search(words):
     distinct = pl.Series("x", sorted({word for word in words if word}), dtype=pl.String)
     for find in (find_numbers, find_datetimes):

@@ -163,7 +163,7 @@ def test_an_arrow_column_comes_back_with_its_type(name):
     st.lists(st.datetimes(datetime.datetime(1600, 1, 1), datetime.datetime(2500, 1, 1)) | st.none(), min_size=10,
              max_size=10),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_frame_comes_back(whole, real, words, times):
     frame = pl.DataFrame(
         {"a": whole[:10], "b": real, "c": words, "d": times},

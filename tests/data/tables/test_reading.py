@@ -73,7 +73,7 @@ def test_western_text_that_is_no_utf8_is_read_and_said(tmp_path):
     ),
     st.sampled_from([",", ";"]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_a_csv_writer_quotes_is_read_back(tmp_path_factory, rows, sep):
     names = [f"c{i}" for i in range(len(rows[0]))]
     path = put(tmp_path_factory.mktemp("csv") / "a.csv", text_of([names, *rows], sep))
