@@ -45,6 +45,24 @@ def test_what_did_not_help_is_said(after, findings, effect, said):
     assert result.helped == (effect == "perhaps better")
 
 
+@pytest.mark.parametrize(("code", "main"), [("memorisation", "copies"), ("overfitting", "copies"), ("blur", "frechet")])
+def test_of_learning_by_heart_copies_decide_for_they_are_near_to_the_training_split(code, main):
+    def judged_so(frechet, copies):
+        figures = {
+            "frechet": Figure(frechet, frechet, frechet, 0.1, 9.0, "Fréchet distance", "", "lower", ""),
+            "copies": Figure(copies, copies - 0.01, copies + 0.01, 0.01, 0.0, "copies", "share", "lower", ""),
+        }
+        return replace(evaluation(0.1), figures=figures)
+
+    found = Finding(code=code, severity="severe", text="", remedy={"steps": 100})
+    result = judged(found, ("a", "b"), judged_so(2.5, 0.2), judged_so(3.6, 0.02), "images")
+    assert result.main == main
+    assert result.helped == (main == "copies")
+    text = re.sub(r" \([\d.]+ to [\d. %]+\)", "", result.text)
+    assert "Fréchet distance: 2.5 before, 3.6 after" in text
+    assert ("Copies: 20.0 % before" in text) == (main == "copies")
+
+
 def test_a_figure_that_cannot_be_computed_is_the_worst():
     nothing = evaluation(0.3)
     nothing.figures["jsd"] = replace(nothing.figures["jsd"], value=None, low=None, high=None)

@@ -21,6 +21,9 @@ from simulacra.verdict import Figure, show
 MAIN = {"points": "jsd", "images": "frechet", "tables": "detection"}
 """The figure that says whether a remedy helped: of the whole distribution, and the first that a verdict rests on."""
 
+COPYING = {"memorisation", "overfitting"}
+"""Of these the figure "copies" decides where there is one: nothing is as near to the training split as its copy."""
+
 SAMPLING = {"sampling_steps", "guidance_scale", "sampler"}
 """Options that change how samples are drawn and not what is learned: the weights stay, and nothing is trained."""
 
@@ -109,19 +112,28 @@ def remedy(
 def judged(finding: Finding, runs: tuple[str, str], before: Evaluation, after: Evaluation, kind: str) -> Remedied:
     """What two evaluations, before and after the remedy of a finding, come to."""
     about = import_module(f"simulacra.data.{kind}.metrics").ABOUT
-    main = MAIN[kind] if MAIN[kind] in before.figures else next(name for name in before.figures if about[name].main)
+    usual = MAIN[kind] if MAIN[kind] in before.figures else next(name for name in before.figures if about[name].main)
+    main = "copies" if finding.code in COPYING and "copies" in before.figures else usual
     old, new = before.figures[main], after.figures[main]
     gone = not any(one.code == finding.code and one.severity != "note" for one in after.findings)
     effect = _effect(old, new)
     title = FAILURES[finding.code].title
-    said = f"{old.title}: {_cell(old)} before, {_cell(new)} after (floor {show(old.floor, old.unit)})"
+    said = _told(before, after, main)
     start = {True: f"The remedy helped: {title} is gone", False: "The remedy did not help"}[gone and "better" in effect]
     if not gone and "better" in effect:
         start = f"The remedy helped in part: the figure is {effect}, and {title} is still found"
     if gone and "worse" in effect:
         start = f"The remedy did not help: {title} is gone, and the figure is {effect}"
     within = ", within the error of one run" if effect.startswith("perhaps") else ""
+    if main != usual:
+        within += f". {_told(before, after, usual)}; copies are as near to the training split as can be"
     return Remedied(finding, finding.remedy, runs, before, after, main, gone, effect, f"{start}. {said}{within}.")
+
+
+def _told(before: Evaluation, after: Evaluation, name: str) -> str:
+    old, new = before.figures[name], after.figures[name]
+    title = old.title[:1].upper() + old.title[1:]
+    return f"{title}: {_cell(old)} before, {_cell(new)} after (floor {show(old.floor, old.unit)})"
 
 
 def _chosen(findings: list[Finding], code: str | None, path: Path) -> Finding:
