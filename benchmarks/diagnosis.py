@@ -21,6 +21,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def jobs(args: argparse.Namespace) -> Iterator[Job]:
 # --- one run, in a process of its own ---------------------------------------------------------------------------------
 
 
-def work(job: Job) -> tuple[Job, dict[str, Any]]:
+def work(job: Job, judge: bool = False) -> tuple[Job, dict[str, Any]]:
     """Make one run; what was found."""
     import time
 
@@ -79,7 +80,7 @@ def work(job: Job) -> tuple[Job, dict[str, Any]]:
             elif part == "remedy":
                 found = mended(name, seed, Path(folder))
             else:
-                found = healthy(name, seed, Path(folder) / "run", DATA[part])
+                found = healthy(name, seed, Path(folder) / "run", DATA[part], judge=judge)
         except Exception as error:  # one run that fails must not lose the others
             found = {"error": f"{type(error).__name__}: {error}"}
     return job, found
@@ -121,13 +122,16 @@ def mended(name: str, seed: int, out: Path) -> dict[str, Any]:
     )
 
 
-def healthy(name: str, seed: int, out: Path, minutes: dict[str, float]) -> dict[str, Any]:
-    """A family by its recipe, what was found, and what the verdict is."""
+def healthy(name: str, seed: int, out: Path, minutes: dict[str, float], *, judge: bool) -> dict[str, Any]:
+    """A family by its recipe, what was found, and what the verdict is if it is to be judged."""
     from simulacra.evaluation import evaluate
+    from simulacra.examining import diagnose_model
     from simulacra.synthesizer import SYNTHESIZERS
 
     family, _, source = name.partition(" on ")
     model = SYNTHESIZERS[family](minutes=minutes[source], seed=seed).fit(dataset(source), out=out)
+    if not judge:
+        return listed(diagnose_model(model)) | cost(model)
     evaluation = evaluate(model)
     return listed(evaluation.findings) | cost(model) | {"verdict": evaluation.verdict.status}
 
@@ -217,7 +221,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     for part, title in (("healthy", "Healthy runs"), ("aside", "Healthy runs on data that no threshold was set on")):
         if parts[part]:
             lines += ["", f"## {title}", ""]
-            rows = [("run", "runs", "severe", "warnings", "what was found", "verdicts")]
+            rows = [("run", "runs", "severe", "warnings", "what was found", "verdicts, where judged")]
             rows += [_healthy(name, runs) for name, runs in parts[part].items()]
             lines += _markdown(rows)
     return "\n".join(lines) + "\n"
@@ -248,8 +252,8 @@ def _specimen(name: str, code: str, runs: list[dict[str, Any]], remedies: list[d
 
 
 def _healthy(name: str, runs: list[dict[str, Any]]) -> tuple[str, ...]:
-    verdicts = [run.get("verdict", "error") for run in runs]
-    told = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
+    verdicts = [run.get("verdict", "error" if "error" in run else "") for run in runs]
+    told = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts) if word) or "-"
     warnings = sum("warning" in run.get("findings", {}).values() for run in runs)
     return (name, str(len(runs)), str(sum(map(severe, runs))), str(warnings), _counted(runs) or "-", told)
 
@@ -286,6 +290,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", help="names, or beginnings of names; all by default")
     parser.add_argument("--workers", type=int, default=2, help="runs side by side")
     parser.add_argument("--again", action="store_true", help="make anew what is asked for")
+    parser.add_argument("--judge", action="store_true", help="evaluate healthy runs too: verdicts, for twice the time")
     parser.add_argument("--table", action="store_true", help="only write the tables of what is there")
     parser.add_argument("--out", type=Path, default=Path("runs/diagnosis.json"), help="where results are kept")
     parser.add_argument("--results", type=Path, default=HERE / "RESULTS-diagnosis.md", help="where the tables go")
@@ -298,7 +303,7 @@ def main() -> None:
     wanted = [job for job in wanted if not (job[0] == "zoo" and job[1:] in twice)]
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for number, (job, found) in enumerate(pool.imap_unordered(work, wanted), start=1):
+        for number, (job, found) in enumerate(pool.imap_unordered(partial(work, judge=args.judge), wanted), start=1):
             results["|".join(map(str, job))] = found
             if "zoo" in found:  # the same specimen, grown from the same seed
                 results["|".join(map(str, ("zoo", *job[1:])))] = found.pop("zoo")
