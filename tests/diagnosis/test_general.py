@@ -159,6 +159,12 @@ def test_samples_that_keep_to_training_examples_are_learned_by_heart():
     assert memorisation(history("gan"), None, reference()) is None
 
 
+def test_samples_that_are_all_alike_prove_no_learning_by_heart_by_being_near_the_same_example():
+    for spread, found in ((0.05, False), (0.5, True)):
+        shown = portrait(500, trained=1.0, closeness=0.1, spread=spread)
+        assert (memorisation(history("gan"), Samples(shown), reference()) is not None) is found
+
+
 @pytest.mark.parametrize("family", ["vae", "diffusion"])
 def test_a_held_out_loss_that_rises_while_training_falls_is_overfitting(family):
     train = np.linspace(2.0, 1.0, 12)

@@ -59,11 +59,12 @@ def memorisation(history: History, samples: Samples | None, data: Reference) -> 
     portrait, floor = samples.portrait, data.floor(samples.portrait.n)
     usual = float(np.mean([one.trained for one in floor]))
     near = float(np.mean([one.closeness for one in floor]))
-    error = 3 * math.sqrt(0.25 / min(portrait.n, 500))
+    # samples that are all alike are near to the same examples: as draws they are fewer than they seem
+    error = 3 * math.sqrt(0.25 / (min(portrait.n, 500) * min(1.0, max(portrait.spread, 0.01)) ** 2))
     found = (
         Evidence("samples nearer to a training than to a held-out example", portrait.trained,
                  usual + max(BY_HEART, error), "above", f"{usual:.2f} of real ones, and 0.2: beyond what blur "
-                 "and missing variety do, and three binomial errors", "share"),
+                 "and missing variety do, and three binomial errors of as many draws as their spread leaves", "share"),
         Evidence("distance to the nearest training example over that of held-out ones", portrait.closeness,
                  CLOSE * near, "below", f"real ones show {near:.2f}; blur alone brings 85 % of it", "ratio"),
     )  # fmt: skip
