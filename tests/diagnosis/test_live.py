@@ -165,3 +165,13 @@ def test_what_is_found_is_told_once_and_notes_are_not(monkeypatch):
     monkeypatch.setattr(live, "diagnose", lambda history, samples, data: found)
     train(looker, steps=100, seconds=100.0)
     assert [finding.code for finding in heard] == ["a", "c"]
+
+
+@pytest.mark.parametrize(("cost", "judged"), [(1e-6, live.LOOKS // live.JUDGED + 1), (10.0, 1)])
+def test_what_was_seen_is_judged_every_few_looks_and_where_they_are_dear_at_the_end_alone(monkeypatch, cost, judged):
+    looker, _ = watch(monkeypatch, cost=cost)
+    seen = []
+    monkeypatch.setattr(looker, "diagnose", lambda: seen.append(len(looker.probes)))
+    train(looker, steps=4_000, seconds=100.0)
+    assert len(seen) == judged
+    assert seen[-1] == len(looker.probes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 clock = time.perf_counter  # what looking is timed by; a benchmark may put another in its place
 LOOKS = 40  # evenly over the budget
 FEWEST = 7  # of them are taken in any case, for fewer tell too little
-JUDGED = 3  # after so many looks what was seen is judged
+JUDGED = 3  # after so many looks what was seen is judged, if there is time for it
 SHARE = 0.025  # of the training time that looking may take; what would take more is left out
 ROWS = {"mlp": 256}  # examples looked at; of larger networks FEW
 FEW = 64
@@ -56,15 +56,15 @@ class Watch:
         self.spent += sum(float(probe.get("seconds") or 0.0) for probe in self.probes)
         self.noted = self.spent
         self.spent += clock() - started
-        self.next = 1
+        self.next, self.judged = 1, len(self.probes)
 
     def look(self, progress: Progress) -> None:
         """After a training step: look inside if it is time to, and write down what is seen."""
         if progress.fraction * LOOKS < self.next and (progress.fraction < 1 or self.next > LOOKS):
             return
         self.next = int(progress.fraction * LOOKS) + 1
-        enough = len(self.probes) >= FEWEST * progress.fraction
-        if enough and self.spent > SHARE * progress.elapsed and progress.fraction < 1:
+        enough, dear = len(self.probes) >= FEWEST * progress.fraction, self.spent > SHARE * progress.elapsed
+        if enough and dear and progress.fraction < 1:
             return
         started = clock()
         probe: dict[str, Any] = {"step": progress.step, "elapsed": progress.elapsed, "fraction": progress.fraction}
@@ -78,7 +78,8 @@ class Watch:
             self.next = LOOKS + 1
             return
         self.probes.append(probe)
-        if len(self.probes) % JUDGED == 0 or progress.fraction == 1:
+        if (len(self.probes) >= self.judged + JUDGED and not dear) or progress.fraction == 1:
+            self.judged = len(self.probes)
             self.diagnose()
         self.spent += clock() - started
         probe["seconds"], self.noted = self.spent - self.noted, self.spent  # with what snapshots and set-up have taken
