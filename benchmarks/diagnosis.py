@@ -211,7 +211,8 @@ def table(results: dict[str, dict[str, Any]]) -> str:
          "often its remedy helped."),
         ("elsewhere", "The same failures on data that no threshold was set on", "Provoked by the same options on the "
          "data that benchmarks/diagnosis_elsewhere.py names. What provokes a failure on one density may provoke "
-         "another, or none, elsewhere: that counts as not recognised here."),
+         "another, or none, elsewhere: that counts as not recognised here. Two rules were changed after the first seed "
+         "had been seen; that module names them."),
     ):  # fmt: skip
         if parts[part]:
             mended = parts["remedy"] if part == "zoo" else {}

@@ -27,7 +27,8 @@ Every picture here is of a specimen of the zoo, seed 0: its samples beside real 
 is recognised, and how often its remedy helps, is in [RESULTS-diagnosis.md](../benchmarks/RESULTS-diagnosis.md).
 
 While a model trains, it is looked into up to forty times, always with the same examples and the same randomness, so
-that what moves is the model; looking takes at most three per cent of the training time (`--no-watched` turns it off).
+that what moves is the model; looking takes some two per cent of the training time, and more of runs of a few seconds
+(`--no-watched` turns it off).
 Samples are seen in model space on the principal axes of the training split, beside held-out examples; thresholds come
 from what held-out examples show in the same number, and where one does not, the reason stands beside it.
 

@@ -60,7 +60,7 @@ class TrainingConfig:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     watched: bool = True
-    """Look inside the model now and then, for a diagnosis: at most 3 % of the training time."""
+    """Look inside the model now and then, for a diagnosis: some 2 % of the training time, more of runs of seconds."""
     engine: Literal["torch", "numpy"] = "torch"
     """What computes: PyTorch, or plain NumPy with gradients by hand (points only)."""
 
